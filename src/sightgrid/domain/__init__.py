@@ -1,0 +1,1 @@
+"""The words of the product: frozen dataclasses over the standard library and numpy."""

@@ -1,0 +1,60 @@
+"""What one camera saw of one face, from the first frame to the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sightgrid.domain.errors import InvalidValue
+from sightgrid.domain.faces import Embedding, FaceCrop
+from sightgrid.domain.geometry import Box
+
+
+@dataclass(frozen=True, slots=True)
+class PathPoint:
+    """One detection of a tracklet: where the face was in which frame. ``frame_index`` from 1."""
+
+    frame_index: int
+    captured_at: datetime
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One good look at a face: the aligned crop and, where it was made, its embedding.
+
+    ``counter`` is its order, by time from 1, among the looks kept of its group.
+    """
+
+    counter: int
+    crop: FaceCrop
+    embedding: Embedding | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracklet:
+    """One camera's view of one face, closed and immutable.
+
+    ``group`` is the number of the track in its camera's run. ``path`` holds every detection in
+    order of time, ``looks`` the best few crops, best first.
+    """
+
+    camera: str
+    group: int
+    path: tuple[PathPoint, ...]
+    looks: tuple[Look, ...]
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise InvalidValue("a tracklet needs at least one detection")
+        if any(a.frame_index >= b.frame_index for a, b in zip(self.path, self.path[1:], strict=False)):
+            raise InvalidValue("a tracklet's path must be in order of frames, one box a frame")
+
+    @property
+    def first_seen(self) -> datetime:
+        return self.path[0].captured_at
+
+    @property
+    def last_seen(self) -> datetime:
+        return self.path[-1].captured_at

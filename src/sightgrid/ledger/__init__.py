@@ -1,0 +1,1 @@
+"""Where recognition, trajectory and store meet: decide, mint, extend, regroup."""

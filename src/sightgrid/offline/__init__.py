@@ -1,0 +1,1 @@
+"""Recorded files to results: sources, vision and ledger joined for `track` and `demo`."""

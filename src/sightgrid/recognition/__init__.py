@@ -1,0 +1,1 @@
+"""Embeddings to a decision; no pixels, no SQL."""

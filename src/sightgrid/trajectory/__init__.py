@@ -1,0 +1,1 @@
+"""Pure functions: sightings to visits to routes."""

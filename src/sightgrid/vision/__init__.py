@@ -1,0 +1,1 @@
+"""Pixels to tracklets; knows no people, no database, no network."""
