@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from sightgrid.domain.errors import InvalidValue
 from sightgrid.domain.faces import Embedding, FaceCrop
@@ -48,7 +49,7 @@ class Tracklet:
     def __post_init__(self) -> None:
         if not self.path:
             raise InvalidValue("a tracklet needs at least one detection")
-        if any(a.frame_index >= b.frame_index for a, b in zip(self.path, self.path[1:], strict=False)):
+        if any(a.frame_index >= b.frame_index for a, b in pairwise(self.path)):
             raise InvalidValue("a tracklet's path must be in order of frames, one box a frame")
 
     @property
