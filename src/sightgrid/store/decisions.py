@@ -1,0 +1,140 @@
+"""The ledger's answers, one for each revision of a sighting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sightgrid.domain.presence import Band, Decision
+from sightgrid.store.columns import REASON_LENGTH
+from sightgrid.store.identities import DECIDED, family_of
+from sightgrid.store.people import person_id
+from sightgrid.store.schema import DECISION, SIGHTING
+from sightgrid.store.session import Transaction
+from sightgrid.store.sightings import crop_paths_of
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedSighting:
+    """A sighting in short and what was decided about it. ``serial`` is the one that was given
+    then, before any merge; ``crop_paths`` are relative to the run's folder, best first."""
+
+    sighting_id: str
+    camera: str
+    group: int
+    first_seen: datetime
+    last_seen: datetime
+    faces: int
+    quality: float
+    serial: int
+    band: Band
+    score: float | None
+    margin: float | None
+    reason: str
+    crop_paths: tuple[str, ...]
+
+
+def record_decision(tx: Transaction, decision: Decision, *, decided_at: datetime) -> None:
+    """Stores one answer; see :func:`record_decisions`."""
+    record_decisions(tx, [decision], decided_at=decided_at)
+
+
+def record_decisions(
+    tx: Transaction, decisions: Iterable[Decision], *, decided_at: datetime
+) -> None:
+    """Stores answers. The sightings, serials and people they name have to be stored before; a
+    second answer for the same revision replaces the first.
+
+    Raises:
+        NotFound: a runner-up that is nobody enrolled.
+        StoreError: a sighting or serial that isn't stored.
+    """
+    rows = [_row(tx, decision, decided_at) for decision in decisions]
+    if not rows:
+        return
+    tx.connection.execute(
+        sa.delete(DECISION).where(
+            DECISION.c.site_id == tx.site_id,
+            DECISION.c.sighting_id == sa.bindparam("its_id"),
+            DECISION.c.revision == sa.bindparam("its_revision"),
+        ),
+        [{"its_id": row["sighting_id"], "its_revision": row["revision"]} for row in rows],
+    )
+    tx.connection.execute(sa.insert(DECISION), rows)
+
+
+def decisions_of(tx: Transaction, serial: int) -> list[DecidedSighting]:
+    """Every sighting of an identity, merged serials included, in order of time.
+
+    Raises:
+        NotFound: there is no such serial.
+    """
+    _, family = family_of(tx, serial)
+    of_family = sa.and_(DECISION.c.site_id == tx.site_id, DECISION.c.serial.in_(family))
+    rows = tx.connection.execute(
+        sa.select(
+            SIGHTING.c.sighting_id,
+            SIGHTING.c.camera,
+            SIGHTING.c.group_no,
+            SIGHTING.c.first_seen,
+            SIGHTING.c.last_seen,
+            SIGHTING.c.faces,
+            SIGHTING.c.quality,
+            DECISION.c.serial,
+            DECISION.c.band,
+            DECISION.c.score,
+            DECISION.c.margin,
+            DECISION.c.reason,
+        )
+        .join_from(DECISION, SIGHTING, DECIDED)
+        .where(of_family)
+        .order_by(SIGHTING.c.first_seen, SIGHTING.c.last_seen, SIGHTING.c.sighting_id)
+    ).all()
+    crops = crop_paths_of(tx, (row.sighting_id for row in rows))
+    return [
+        DecidedSighting(
+            sighting_id=row.sighting_id,
+            camera=row.camera,
+            group=row.group_no,
+            first_seen=row.first_seen,
+            last_seen=row.last_seen,
+            faces=row.faces,
+            quality=row.quality,
+            serial=row.serial,
+            band=Band(row.band),
+            score=row.score,
+            margin=row.margin,
+            reason=row.reason,
+            crop_paths=crops.get(row.sighting_id, ()),
+        )
+        for row in rows
+    ]
+
+
+def _row(tx: Transaction, decision: Decision, decided_at: datetime) -> dict[str, Any]:
+    match, runner_up = decision.match, decision.match.runner_up
+    reason = match.reason
+    if len(reason) > REASON_LENGTH:
+        reason = reason[: REASON_LENGTH - 1] + "…"
+    return {
+        "site_id": tx.site_id,
+        "sighting_id": decision.sighting.sighting_id,
+        "revision": decision.sighting.revision,
+        "band": match.band.value,
+        "serial": match.serial,
+        "score": None if match.score is None else float(match.score),
+        "margin": None if match.margin is None else float(match.margin),
+        "runner_up_serial": None if runner_up is None else runner_up.serial,
+        "runner_up_person_id": (
+            None
+            if runner_up is None or runner_up.person is None
+            else person_id(tx, runner_up.person)
+        ),
+        "runner_up_score": None if runner_up is None else float(runner_up.score),
+        "reason": reason,
+        "decided_at": decided_at,
+    }

@@ -1,0 +1,240 @@
+"""Serials: minted from a counter row, never renumbered, never reused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sightgrid.domain.errors import InvalidValue, NotFound, StoreError
+from sightgrid.domain.presence import Identity
+from sightgrid.store.people import person_id
+from sightgrid.store.schema import (
+    DECISION,
+    IDENTITY,
+    PERSON,
+    SERIAL_COUNTER,
+    SIGHTING,
+    VISIT,
+)
+from sightgrid.store.session import Transaction
+
+DECIDED = sa.and_(
+    SIGHTING.c.site_id == DECISION.c.site_id,
+    SIGHTING.c.sighting_id == DECISION.c.sighting_id,
+    SIGHTING.c.revision == DECISION.c.revision,
+)
+"""Joins each sighting with the answer for its newest revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRow:
+    """An identity and where it was. ``cameras`` are in the order they first saw it; ``best_crop``
+    is the path, relative to the run's folder, of its best sighting that has one.
+
+    A merged serial (``alias_of``) has nothing of its own: what it saw counts for its root.
+    """
+
+    serial: int
+    person: str | None
+    alias_of: int | None
+    cameras: tuple[str, ...]
+    visits: int
+    sightings: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+    best_crop: str | None
+
+
+def mint(tx: Transaction, *, minted_at: datetime, person: str | None = None) -> Identity:
+    """Gives out the next serial, to an enrolled person or a stranger. Serials start at 1.
+
+    Raises:
+        NotFound: nobody named ``person`` is enrolled.
+        InvalidValue: that person has a serial already.
+    """
+    key = None
+    if person is not None:
+        key = person_id(tx, person)
+        taken = tx.connection.scalar(
+            sa.select(IDENTITY.c.serial).where(
+                IDENTITY.c.site_id == tx.site_id,
+                IDENTITY.c.person_id == key,
+                IDENTITY.c.alias_of.is_(None),
+            )
+        )
+        if taken is not None:
+            raise InvalidValue(f"'{person}' has the serial {taken} already")
+    counter = SERIAL_COUNTER.c.site_id == tx.site_id
+    # locking the row makes a second process wait; SQLite's transaction holds the file already
+    serial = int(
+        tx.connection.execute(
+            sa.select(SERIAL_COUNTER.c.next_serial).where(counter).with_for_update()
+        ).scalar_one()
+    )
+    tx.connection.execute(sa.update(SERIAL_COUNTER).where(counter).values(next_serial=serial + 1))
+    tx.connection.execute(
+        sa.insert(IDENTITY),
+        {"site_id": tx.site_id, "serial": serial, "person_id": key, "minted_at": minted_at},
+    )
+    return Identity(serial, person)
+
+
+def identities(tx: Transaction) -> list[IdentityRow]:
+    """Every serial in order, merged ones too."""
+    return _rows(tx, None)
+
+
+def identity(tx: Transaction, serial: int) -> IdentityRow:
+    """The identity that ``serial`` stands for: for a merged serial, its root.
+
+    Raises:
+        NotFound: there is no such serial.
+    """
+    root, family = family_of(tx, serial)
+    return next(row for row in _rows(tx, family) if row.serial == root)
+
+
+def family_of(tx: Transaction, serial: int) -> tuple[int, tuple[int, ...]]:
+    """The root of ``serial`` and every serial that stands for the same identity.
+
+    Raises:
+        NotFound: there is no such serial.
+    """
+    known = tx.connection.scalar(
+        sa.select(IDENTITY.c.serial).where(
+            IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial == serial
+        )
+    )
+    if known is None:
+        raise NotFound(
+            f"there is no identity {serial}", hint="'sightgrid identity list' names them all"
+        )
+    merged = roots(tx)
+    root = merged.get(serial, serial)
+    return root, (root, *sorted(one for one, its_root in merged.items() if its_root == root))
+
+
+def roots(tx: Transaction) -> dict[int, int]:
+    """For every merged serial the one that it ends up at.
+
+    Raises:
+        StoreError: serials are merged in a circle.
+    """
+    rows = tx.connection.execute(
+        sa.select(IDENTITY.c.serial, IDENTITY.c.alias_of).where(
+            IDENTITY.c.site_id == tx.site_id, IDENTITY.c.alias_of.is_not(None)
+        )
+    )
+    alias = {int(serial): int(target) for serial, target in rows}
+    ends: dict[int, int] = {}
+    for serial in alias:
+        end, steps = serial, 0
+        while end in alias:
+            end, steps = alias[end], steps + 1
+            if steps > len(alias):
+                raise StoreError(f"the database is damaged: serial {serial} is merged in a circle")
+        ends[serial] = end
+    return ends
+
+
+def people_of(tx: Transaction) -> dict[int, str]:
+    """The names of the enrolled people by serial."""
+    rows = tx.connection.execute(
+        sa.select(IDENTITY.c.serial, PERSON.c.name)
+        .join_from(
+            IDENTITY,
+            PERSON,
+            sa.and_(
+                PERSON.c.site_id == IDENTITY.c.site_id, PERSON.c.person_id == IDENTITY.c.person_id
+            ),
+        )
+        .where(IDENTITY.c.site_id == tx.site_id)
+    )
+    return {int(serial): str(name) for serial, name in rows}
+
+
+def _rows(tx: Transaction, family: Collection[int] | None) -> list[IdentityRow]:
+    merged = roots(tx)
+    names = people_of(tx)
+
+    def of_family(serial: sa.Column[Any]) -> sa.ColumnElement[bool]:
+        return serial.in_(family) if family is not None else serial.is_not(None)
+
+    seen: dict[int, list[tuple[datetime, datetime, str, int]]] = {}
+    for serial, camera, count, first, last in tx.connection.execute(
+        sa.select(
+            DECISION.c.serial,
+            SIGHTING.c.camera,
+            sa.func.count(),
+            sa.func.min(SIGHTING.c.first_seen),
+            sa.func.max(SIGHTING.c.last_seen),
+        )
+        .join_from(DECISION, SIGHTING, DECIDED)
+        .where(DECISION.c.site_id == tx.site_id, of_family(DECISION.c.serial))
+        .group_by(DECISION.c.serial, SIGHTING.c.camera)
+    ):
+        seen.setdefault(merged.get(serial, serial), []).append((first, last, camera, count))
+
+    visits: dict[int, int] = {}
+    for serial, count in tx.connection.execute(
+        sa.select(VISIT.c.serial, sa.func.count())
+        .where(VISIT.c.site_id == tx.site_id, of_family(VISIT.c.serial))
+        .group_by(VISIT.c.serial)
+    ):
+        root = merged.get(serial, serial)
+        visits[root] = visits.get(root, 0) + count
+
+    crops: dict[int, tuple[float, str]] = {}
+    for serial, quality, crop in tx.connection.execute(_best_crops(tx, of_family)):
+        root = merged.get(serial, serial)
+        if root not in crops or quality > crops[root][0]:
+            crops[root] = (quality, crop)
+
+    rows = []
+    for serial, alias_of in tx.connection.execute(
+        sa.select(IDENTITY.c.serial, IDENTITY.c.alias_of)
+        .where(IDENTITY.c.site_id == tx.site_id, of_family(IDENTITY.c.serial))
+        .order_by(IDENTITY.c.serial)
+    ):
+        spans = sorted(seen.get(serial, []))
+        rows.append(
+            IdentityRow(
+                serial=serial,
+                person=names.get(merged.get(serial, serial)),
+                alias_of=alias_of,
+                cameras=tuple(dict.fromkeys(camera for _, _, camera, _ in spans)),
+                visits=visits.get(serial, 0),
+                sightings=sum(count for *_, count in spans),
+                first_seen=min((first for first, *_ in spans), default=None),
+                last_seen=max((last for _, last, *_ in spans), default=None),
+                best_crop=crops[serial][1] if serial in crops else None,
+            )
+        )
+    return rows
+
+
+def _best_crops(
+    tx: Transaction, of_family: Callable[[sa.Column[Any]], sa.ColumnElement[bool]]
+) -> sa.Select[Any]:
+    """One row a serial: the crop of its best sighting that has one."""
+    place = sa.func.row_number().over(
+        partition_by=DECISION.c.serial,
+        order_by=(SIGHTING.c.quality.desc(), SIGHTING.c.sighting_id),
+    )
+    ranked = (
+        sa.select(DECISION.c.serial, SIGHTING.c.quality, SIGHTING.c.crop_path, place.label("place"))
+        .join_from(DECISION, SIGHTING, DECIDED)
+        .where(
+            DECISION.c.site_id == tx.site_id,
+            of_family(DECISION.c.serial),
+            SIGHTING.c.crop_path.is_not(None),
+        )
+        .subquery()
+    )
+    return sa.select(ranked.c.serial, ranked.c.quality, ranked.c.crop_path).where(
+        ranked.c.place == 1
+    )
