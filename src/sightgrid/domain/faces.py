@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -32,8 +32,9 @@ class Detection:
 class Quality:
     """How much a look at a face is worth for recognition; every part and the whole are 0-1.
 
-    ``face_width_px`` is the width of the detected box in the source frame; ``yaw`` and ``pitch``
-    are ratios read off the landmarks (0 = frontal, about 1 = profile), not angles.
+    ``face_width_px`` is the width of the detected box in the source frame; ``certainty`` is how
+    surely the detector took it for a face; ``yaw`` and ``pitch`` are ratios read off the landmarks
+    (0 = frontal, about 1 = profile), not angles.
     """
 
     face_width_px: float
@@ -42,6 +43,7 @@ class Quality:
     light: float
     pose: float
     visible: float
+    certainty: float
     yaw: float
     pitch: float
     overall: float
@@ -65,6 +67,11 @@ class FaceCrop:
                 f"crop: expected uint8 (S, S, 3), got {self.pixels.dtype} {self.pixels.shape}"
             )
 
+    def without_pixels(self) -> FaceCrop:
+        """The same crop, its pixels (0, 0, 3), once they lie on disk: a long recording has more
+        crops than memory."""
+        return replace(self, pixels=np.zeros((0, 0, 3), np.uint8))
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingContract:
@@ -81,10 +88,15 @@ class EmbeddingContract:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A face as a point on the unit sphere of one model; float32 (dimension,)."""
+    """A face as a point on the unit sphere of one model; float32 (dimension,).
+
+    ``strength``, 0-1, is how much of a face the network found in the crop: the length of its raw
+    vector on the pack's own scale. Backs of heads, blur and darkness come out short.
+    """
 
     vector: Floats
     contract: EmbeddingContract
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         expected = (self.contract.dimension,)

@@ -27,7 +27,7 @@ class Sighting:
     ``sighting_id`` is a UUID made where the camera is; ``revision`` counts its versions from 1;
     ``closed`` says that no more will come. ``looks`` are the best few, best first: camera, time,
     group and the look's counter are the four fields that every saved crop carries.
-    ``quality`` is that of the best look, 0-1.
+    ``quality`` is the worth of the best look, 0-1.
     """
 
     sighting_id: str
@@ -52,7 +52,7 @@ class Sighting:
 
     @property
     def quality(self) -> float:
-        return max((look.crop.quality.overall for look in self.looks), default=0.0)
+        return max((look.worth for look in self.looks), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,18 @@ class Look:
     crop: FaceCrop
     embedding: Embedding | None
 
+    @property
+    def worth(self) -> float:
+        """How much this look counts when it is decided who it is, 0-1.
+
+        What the network made of the crop counts most; what can be told from the picture alone
+        (size, light, pose...) tempers it, and stands in for it where there is no embedding.
+        """
+        quality = self.crop.quality
+        if self.embedding is None:
+            return quality.overall
+        return self.embedding.strength * quality.certainty * (0.3 + 0.7 * quality.overall)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracklet:

@@ -1,0 +1,231 @@
+"""``sightgrid identity``: the ledger of who was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sightgrid.cli.output import json_option, print_table, write_json
+
+if TYPE_CHECKING:
+    from sightgrid.store import Transaction
+
+_run_option = click.option(
+    "--run",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of an offline run.",
+)
+
+
+@click.group("identity")
+def command() -> None:
+    """Look into the ledger: who was seen, where, when."""
+
+
+@command.command("list")
+@_run_option
+@json_option
+def list_identities(folder: Path, json_file: str | None) -> None:
+    """List every identity with its cameras and times."""
+    from sightgrid.store.identities import identities
+
+    with _ledger(folder) as tx:
+        rows = identities(tx)
+    if json_file is not None:
+        write_json(
+            [
+                {
+                    "identity": row.serial,
+                    "person": row.person,
+                    "alias_of": row.alias_of,
+                    "cameras": list(row.cameras),
+                    "visits": row.visits,
+                    "sightings": row.sightings,
+                    "first_seen": _time(row.first_seen),
+                    "last_seen": _time(row.last_seen),
+                    "crop": row.best_crop,
+                }
+                for row in rows
+            ],
+            json_file,
+        )
+    if json_file != "-":
+        print_table(
+            ["identity", "person", "cameras", "visits", "sightings", "first seen", "last seen"],
+            [
+                (
+                    row.serial,
+                    row.person or "",
+                    ", ".join(row.cameras),
+                    row.visits,
+                    row.sightings,
+                    _time(row.first_seen) or "not seen",
+                    _time(row.last_seen) or "",
+                )
+                for row in rows
+            ],
+            title="Identities",
+        )
+
+
+@command.command("show")
+@click.argument("serial", type=int)
+@_run_option
+@json_option
+def show(serial: int, folder: Path, json_file: str | None) -> None:
+    """Show an identity: its visits, and every sighting with the reason for its answer."""
+    from sightgrid.store.decisions import decisions_of
+    from sightgrid.store.identities import identity
+    from sightgrid.store.visits import visits_of
+
+    with _ledger(folder) as tx:
+        row = identity(tx, serial)
+        visits, sightings = visits_of(tx, row.serial), decisions_of(tx, row.serial)
+    if json_file is not None:
+        write_json(
+            {
+                "identity": row.serial,
+                "person": row.person,
+                "visits": [
+                    {
+                        "camera": visit.camera,
+                        "first_seen": _time(visit.first_seen),
+                        "last_seen": _time(visit.last_seen),
+                        "sightings": list(visit.sighting_ids),
+                    }
+                    for visit in visits
+                ],
+                "sightings": [
+                    {
+                        "sighting_id": item.sighting_id,
+                        "camera": item.camera,
+                        "group": item.group,
+                        "first_seen": _time(item.first_seen),
+                        "last_seen": _time(item.last_seen),
+                        "faces": item.faces,
+                        "quality": round(item.quality, 3),
+                        "band": item.band.value,
+                        "score": None if item.score is None else round(item.score, 4),
+                        "reason": item.reason,
+                        "crops": list(item.crop_paths),
+                    }
+                    for item in sightings
+                ],
+            },
+            json_file,
+        )
+    if json_file == "-":
+        return
+    name = f"identity {row.serial}" + (f", {row.person}" if row.person else "")
+    print_table(
+        ["camera", "first seen", "last seen", "sightings"],
+        [(v.camera, _time(v.first_seen), _time(v.last_seen), len(v.sighting_ids)) for v in visits],
+        title=f"Visits of {name}",
+    )
+    print_table(
+        ["camera", "group", "first seen", "faces", "quality", "band", "similarity", "reason"],
+        [
+            (
+                item.camera,
+                item.group,
+                _time(item.first_seen),
+                item.faces,
+                f"{item.quality:.2f}",
+                item.band.value,
+                "" if item.score is None else f"{item.score:.2f}",
+                item.reason,
+            )
+            for item in sightings
+        ],
+        title=f"Sightings of {name}",
+    )
+
+
+@command.command("search")
+@click.argument("photo", type=click.Path(path_type=Path))
+@_run_option
+@click.option("--pack", default="default", show_default=True, help="The pack of the run.")
+@click.option("--limit", default=5, show_default=True, help="Identities shown for each face.")
+@json_option
+def search(photo: Path, folder: Path, pack: str, limit: int, json_file: str | None) -> int:
+    """Ask of every face in PHOTO whether it has been seen; strangers are searched too."""
+    from sightgrid.ledger.searching import search as search_ledger
+    from sightgrid.offline.engine import open_engine
+    from sightgrid.offline.photosearch import faces_of
+    from sightgrid.vision.pictures import read_picture
+
+    pixels = read_picture(photo)
+    engine = open_engine(pack)
+    faces = faces_of(pixels, engine)
+    with _ledger(folder) as tx:
+        answers = [
+            (face, search_ledger(tx, face.embedding, bands=engine.bands, limit=limit))
+            for face in faces
+        ]
+    if json_file is not None:
+        write_json(
+            {
+                "faces": [
+                    {
+                        "box": [round(v, 1) for v in (b.left, b.top, b.right, b.bottom)],
+                        "found": [
+                            {
+                                "identity": found.serial,
+                                "person": found.person,
+                                "score": round(found.score, 4),
+                                "closest": round(found.closest, 4),
+                                "wording": found.wording,
+                                "crop": found.crop,
+                            }
+                            for found in answer
+                        ],
+                    }
+                    for face, answer in answers
+                    for b in [face.box]
+                ]
+            },
+            json_file,
+        )
+    if json_file != "-":
+        for number, (face, answer) in enumerate(answers, start=1):
+            x, y = face.box.centre
+            print_table(
+                ["identity", "person", "similarity", "closest look", "wording"],
+                [
+                    (f.serial, f.person or "", f"{f.score:.2f}", f"{f.closest:.2f}", f.wording)
+                    for f in answer
+                ],
+                title=f"Face {number} of {len(answers)}, at {x:.0f}, {y:.0f}",
+            )
+        if not answers:
+            click.echo("No face was found in the photo.")
+    return 0 if answers else 1
+
+
+@contextmanager
+def _ledger(folder: Path) -> Iterator[Transaction]:
+    """The ledger of an offline run, for reading."""
+    from sightgrid.domain.errors import NotFound
+    from sightgrid.store import Store
+
+    path = folder / "sightgrid.db"
+    if not path.is_file():
+        raise NotFound(
+            f"{folder} holds no run: it has no sightgrid.db",
+            hint="give the folder that `sightgrid track --out` wrote",
+        )
+    with Store.open(path, create=False) as store, store.snapshot() as tx:
+        yield tx
+
+
+def _time(moment: datetime | None) -> str | None:
+    from sightgrid.domain.frames import format_time
+
+    return None if moment is None else format_time(moment)

@@ -1,0 +1,103 @@
+"""Prints results for people (tables) and for machines (JSON), and progress on a terminal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+_WIDTH_OFF_TERMINAL = 160
+
+json_option = click.option(
+    "--json",
+    "json_file",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Write the result as JSON, to standard output or FILE.",
+)
+
+
+def write_json(document: Any, json_file: str) -> None:
+    """Writes a result to standard output (``-``) or a file."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    if json_file == "-":
+        click.echo(text)
+    else:
+        Path(json_file).write_text(text + "\n", "utf-8")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str) -> None:
+    """Prints a table to standard output; numbers to the right."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH_OFF_TERMINAL)
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) for row in rows) and bool(rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        # Text, not markup: a person's name may hold brackets
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console.print(table)
+
+
+def note(line: str) -> None:
+    """One line for the person at the terminal, on standard error."""
+    click.echo(line, err=True)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A function that shows how far each task is: ``tell(task, done, total)``.
+
+    Bars appear on a terminal only and are gone at the end.
+    """
+    if not sys.stderr.isatty():
+        yield lambda task, done, total: None
+        return
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bars:
+        known: dict[str, TaskID] = {}
+
+        def tell(task: str, done: int, total: int | None) -> None:
+            if task not in known:
+                known[task] = bars.add_task(task, total=total)
+            bars.update(known[task], completed=done, total=total)
+
+        yield tell
+
+
+def interrupt_on_termination() -> None:
+    """Lets SIGTERM end a command as Ctrl-C does, so that nothing half-written stays behind."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

@@ -1,0 +1,51 @@
+"""Has this face been seen? Compares a face with every identity of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sightgrid.domain.faces import Embedding
+from sightgrid.recognition.bands import Bands
+from sightgrid.store import Transaction
+from sightgrid.store.gallery import gallery
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An identity that a face may be. ``score`` is the similarity to its mean face, ``closest`` to
+    the one look most like it; ``crop`` is that look's picture, if it is kept. ``wording`` is
+    ``same``, ``possible`` or ``unlike``."""
+
+    serial: int
+    person: str | None
+    score: float
+    closest: float
+    crop: str | None
+    wording: str
+
+
+def search(tx: Transaction, face: Embedding, *, bands: Bands, limit: int = 10) -> list[Found]:
+    """The identities most like ``face``, best first; strangers and enrolled people alike."""
+    found = []
+    for entry in gallery(tx, face.contract.id):
+        weights = entry.weights + 1e-3
+        mean = weights @ entry.vectors
+        score = float(mean @ face.vector / max(float(np.linalg.norm(mean)), 1e-9))
+        each = entry.vectors @ face.vector
+        closest = int(each.argmax())
+        least = bands.likely if entry.person is not None else bands.same
+        wording = "same" if score >= least else "possible" if score >= bands.possible else "unlike"
+        found.append(
+            Found(
+                entry.serial,
+                entry.person,
+                score,
+                float(each[closest]),
+                entry.crop_paths[closest],
+                wording,
+            )
+        )
+    found.sort(key=lambda item: -item.score)
+    return found[:limit]

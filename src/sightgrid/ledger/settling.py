@@ -1,0 +1,334 @@
+"""Decides a finished recording as a whole: who each sighting is, which serials are minted.
+
+Live, a sighting must be decided when it comes; a recording can be looked at from all sides first.
+So the good sightings are grouped before any serial is spent, groups that are an enrolled person get
+their name, serials are minted in order of first appearance, and what was too poor to found an
+identity is given to one it clearly belongs to, or left *unsure*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+
+import numpy as np
+
+from sightgrid.domain.errors import ContractMismatch
+from sightgrid.domain.geometry import Floats
+from sightgrid.domain.grid import CameraGrid
+from sightgrid.domain.people import EnrolledPerson
+from sightgrid.domain.presence import Band, Candidate, Decision, Identity, Match, Sighting
+from sightgrid.ledger.constraints import cannot_links
+from sightgrid.recognition.bands import Bands
+from sightgrid.recognition.regrouping import group
+from sightgrid.recognition.templates import Template, mean_of, template_of
+
+_TWO_LOOKS_WITHIN_SECS = 6.0
+_TWO_LOOKS_APART_SECS = 0.15
+_LOOKS_AGREE = 0.40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settlement:
+    """What a recording came to: a decision a sighting, in order of first_seen, and every identity
+    in order of serial. Enrolled people who were not seen come last."""
+
+    decisions: tuple[Decision, ...]
+    identities: tuple[Identity, ...]
+    minted_at: Mapping[int, datetime]
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """An identity in the making: rows of sightings, perhaps the enrolled person they are."""
+
+    rows: list[int]
+    person: int | None
+    vector: Floats
+    serial: int = 0
+
+
+def settle(
+    sightings: Sequence[Sighting],
+    *,
+    people: Sequence[EnrolledPerson],
+    grid: CameraGrid,
+    bands: Bands,
+) -> Settlement:
+    """Decides every sighting of a recording.
+
+    Raises:
+        ContractMismatch: sightings and people were embedded under different contracts.
+    """
+    ordered = sorted(sightings, key=lambda s: (s.first_seen, s.camera, s.group))
+    templates = [template_of(sighting.looks) for sighting in ordered]
+    enrolled = [mean_of(person.faces) for person in people]
+    _check_contracts(templates, people)
+    apart: set[tuple[int, int]] = set()
+    for one, other in cannot_links(ordered, grid=grid):
+        apart |= {(one, other), (other, one)}
+
+    founders = [
+        row
+        for row, template in enumerate(templates)
+        if template is not None and _may_found(ordered[row], bands)
+    ]
+    groups = _found_groups(founders, templates, enrolled, apart, bands)
+    _take_in_the_rest(groups, templates, apart, bands)
+    return _answer(groups, ordered, templates, people, enrolled, bands)
+
+
+def _check_contracts(
+    templates: Sequence[Template | None], people: Sequence[EnrolledPerson]
+) -> None:
+    ids = {template.contract_id for template in templates if template is not None}
+    ids |= {face.contract.id for person in people for face in person.faces}
+    if len(ids) > 1:
+        raise ContractMismatch(
+            "faces embedded under different contracts can't be compared",
+            hint="enrol people again with the pack of this run",
+        )
+
+
+def _may_found(sighting: Sighting, bands: Bands) -> bool:
+    """Two good looks, a moment apart, within six seconds, that agree with each other."""
+    good = sorted(
+        (
+            look
+            for look in sighting.looks
+            if look.embedding is not None and look.worth >= bands.good_look
+        ),
+        key=lambda look: look.crop.captured_at,
+    )
+    for one, other in combinations(good, 2):
+        gap_secs = (other.crop.captured_at - one.crop.captured_at).total_seconds()
+        if (
+            _TWO_LOOKS_APART_SECS <= gap_secs <= _TWO_LOOKS_WITHIN_SECS
+            and one.embedding is not None
+            and other.embedding is not None
+            and one.embedding.cosine(other.embedding) >= _LOOKS_AGREE
+        ):
+            return True
+    return False
+
+
+def _found_groups(
+    founders: list[int],
+    templates: Sequence[Template | None],
+    enrolled: Sequence[Floats],
+    apart: set[tuple[int, int]],
+    bands: Bands,
+) -> list[_Group]:
+    """Groups of good sightings; an enrolled person takes part as one more, fixed member."""
+    vectors = [t.vector for row in founders if (t := templates[row]) is not None]
+    at = {row: position for position, row in enumerate(founders)}
+    links = [(at[a], at[b]) for a, b in apart if a in at and b in at and a < b]
+    groups = []
+    if vectors:
+        stacked = np.stack(vectors)
+        for cluster in group(stacked, threshold=bands.same, cannot_link=links):
+            groups.append(_Group([founders[i] for i in cluster], None, _mean(stacked[cluster])))
+    _name(groups, enrolled, templates, apart, bands)
+    return groups
+
+
+def _name(
+    groups: list[_Group],
+    enrolled: Sequence[Floats],
+    templates: Sequence[Template | None],
+    apart: set[tuple[int, int]],
+    bands: Bands,
+) -> None:
+    """Gives groups to the enrolled people they are, best match first; groups of one person are
+    joined unless two of their sightings can't be one person."""
+    if not enrolled or not groups:
+        return
+    known = np.stack(enrolled)
+    scores = np.stack([item.vector for item in groups]) @ known.T
+    taken: dict[int, _Group] = {}
+    for index in np.argsort(-scores.max(axis=1), kind="stable"):
+        item = groups[index]
+        for person in np.argsort(-scores[index], kind="stable"):
+            score = float(scores[index, person])
+            if score < bands.likely:
+                break
+            holder = taken.get(int(person))
+            if holder is None:
+                # two enrolled people almost equally alike: naming either would be a guess
+                others = np.delete(scores[index], person)
+                if others.size and score - float(others.max()) < bands.margin:
+                    break
+                item.person = int(person)
+                taken[int(person)] = item
+            elif not _any_apart(holder.rows, item.rows, apart):
+                holder.rows += item.rows
+                item.rows = []
+            else:
+                # the person is elsewhere at that moment, so this is somebody like them
+                continue
+            break
+    groups[:] = [item for item in groups if item.rows]
+    for item in groups:
+        vectors = [t.vector for row in item.rows if (t := templates[row]) is not None]
+        item.vector = _mean(np.stack(vectors))
+
+
+def _take_in_the_rest(
+    groups: list[_Group],
+    templates: Sequence[Template | None],
+    apart: set[tuple[int, int]],
+    bands: Bands,
+) -> None:
+    """Gives each sighting that may not found an identity to the one it clearly belongs to."""
+    if not groups:
+        return
+    placed = {row for item in groups for row in item.rows}
+    centres = np.stack([item.vector for item in groups])
+    rest = [
+        (row, template)
+        for row, template in enumerate(templates)
+        if row not in placed and template is not None and template.worth >= bands.weak_look
+    ]
+    rest.sort(key=lambda entry: -entry[1].worth)
+    for row, template in rest:
+        # a poor look must be more alike: up to 0.08 more where it is barely a look at all
+        shortfall = max(bands.good_look - template.worth, 0.0) / bands.good_look
+        scores = centres @ template.vector
+        best = int(scores.argmax())
+        runner_up = float(np.partition(scores, -2)[-2]) if len(scores) > 1 else -1.0
+        if (
+            scores[best] >= bands.same + 0.08 * shortfall
+            and scores[best] - runner_up >= bands.margin
+            and not _any_apart(groups[best].rows, [row], apart)
+        ):
+            groups[best].rows.append(row)
+
+
+def _answer(
+    groups: list[_Group],
+    ordered: Sequence[Sighting],
+    templates: Sequence[Template | None],
+    people: Sequence[EnrolledPerson],
+    enrolled: Sequence[Floats],
+    bands: Bands,
+) -> Settlement:
+    """Mints the serials and writes down every answer with its reason."""
+    groups.sort(key=lambda item: min(item.rows))
+    identities, minted_at = [], {}
+    for serial, item in enumerate(groups, start=1):
+        item.rows.sort()
+        item.serial = serial
+        name = None if item.person is None else people[item.person].name
+        identities.append(Identity(serial=serial, person=name))
+        minted_at[serial] = ordered[item.rows[0]].first_seen
+    seen = {item.person for item in groups}
+    ends_at = max((sighting.last_seen for sighting in ordered), default=None)
+    for number, person in enumerate(people):
+        if number not in seen:
+            serial = len(identities) + 1
+            identities.append(Identity(serial=serial, person=person.name))
+            if ends_at is not None:
+                minted_at[serial] = ends_at
+
+    owner = {row: item for item in groups for row in item.rows}
+    decisions = [
+        Decision(
+            sighting,
+            _match(row, owner.get(row), groups, templates, people, enrolled, bands),
+        )
+        for row, sighting in enumerate(ordered)
+    ]
+    return Settlement(tuple(decisions), tuple(identities), minted_at)
+
+
+def _match(
+    row: int,
+    item: _Group | None,
+    groups: Sequence[_Group],
+    templates: Sequence[Template | None],
+    people: Sequence[EnrolledPerson],
+    enrolled: Sequence[Floats],
+    bands: Bands,
+) -> Match:
+    template = templates[row]
+    candidates = _candidates(item, groups, template, people, enrolled)
+    runner_up = candidates[0] if candidates else None
+    if item is None or template is None:
+        return Match(Band.UNSURE, None, None, None, None, runner_up, _why_unsure(template, bands))
+    if item.person is not None:
+        score = float(template.vector @ enrolled[item.person])
+        margin = None if runner_up is None else score - runner_up.score
+        sure = score >= bands.confirmed and (margin is None or margin >= bands.margin)
+        band = Band.CONFIRMED if sure else Band.LIKELY
+        reason = (
+            "close to the enrolled faces, clear of everybody else"
+            if sure
+            else "like the enrolled faces"
+            if score >= bands.likely
+            else "like other sightings of this person"
+        )
+        name = people[item.person].name
+        return Match(band, item.serial, name, score, margin, runner_up, reason)
+    if row == item.rows[0]:
+        return Match(
+            Band.STRANGER, item.serial, None, None, None, runner_up, "new: like nobody seen before"
+        )
+    others = [t.vector for other in item.rows if other != row and (t := templates[other])]
+    score = float(template.vector @ _mean(np.stack(others)))
+    margin = None if runner_up is None else score - runner_up.score
+    return Match(
+        Band.STRANGER,
+        item.serial,
+        None,
+        score,
+        margin,
+        runner_up,
+        "like other sightings of this stranger",
+    )
+
+
+def _candidates(
+    item: _Group | None,
+    groups: Sequence[_Group],
+    template: Template | None,
+    people: Sequence[EnrolledPerson],
+    enrolled: Sequence[Floats],
+) -> list[Candidate]:
+    """Everybody else the sighting was compared with, most alike first."""
+    if template is None:
+        return []
+    named = {other.person: other.serial for other in groups if other.person is not None}
+    candidates = [
+        Candidate(other.serial, None, float(template.vector @ other.vector))
+        for other in groups
+        if other is not item and other.person is None
+    ]
+    candidates += [
+        Candidate(named.get(number), person.name, float(template.vector @ enrolled[number]))
+        for number, person in enumerate(people)
+        if item is None or number != item.person
+    ]
+    return sorted(candidates, key=lambda candidate: -candidate.score)
+
+
+def _why_unsure(template: Template | None, bands: Bands) -> str:
+    if template is None:
+        return "no look could be turned into a vector"
+    if template.worth < bands.weak_look:
+        return "no look shows enough of a face"
+    if template.worth < bands.good_look:
+        return "too poor a look to mint a serial, and not clearly anybody known"
+    return "no two good looks that agree, and not clearly anybody known"
+
+
+def _any_apart(some: Sequence[int], others: Sequence[int], apart: set[tuple[int, int]]) -> bool:
+    return any((one, other) in apart for one in some for other in others)
+
+
+def _mean(vectors: Floats) -> Floats:
+    """The mean of unit vectors (N, D), brought to unit length (D,)."""
+    total = vectors.sum(axis=0)
+    unit: Floats = (total / max(float(np.linalg.norm(total)), 1e-9)).astype(np.float32)
+    return unit

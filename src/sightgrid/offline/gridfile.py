@@ -1,0 +1,167 @@
+"""Reads a grid file: where cameras stand, how they are linked, which views never overlap.
+
+The same words as in ``sightgrid.yml``::
+
+    cameras:
+      entrance: {position: [0.2, 0.7]}
+      stairs: {position: [0.6, 0.3]}
+    links:
+      - {from: entrance, to: stairs, secs: [4, 60]}
+      - {from: stairs, to: office, overlap: false}
+
+``overlap: false`` at the top says it of every pair, in a camera of all pairs with that camera. A
+mistake is answered with file, line, field and the nearest known word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
+from itertools import combinations
+from pathlib import Path
+
+import yaml
+
+from sightgrid.domain.errors import InvalidValue, SettingsError
+from sightgrid.domain.grid import CameraGrid, CameraLink
+
+_TOP = ("cameras", "positions", "links", "overlap")
+_CAMERA = ("position", "overlap")
+_LINK = ("from", "to", "secs", "overlap")
+
+
+def read_grid(path: Path, *, cameras: Collection[str]) -> CameraGrid:
+    """The grid described by a YAML (or JSON) file.
+
+    Args:
+        path: the file. cameras: the names of this run; the file may name more.
+
+    Raises:
+        SettingsError: the file can't be read or holds a mistake, named by line.
+    """
+    try:
+        root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: can't be read: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SettingsError(f"{path}, line {line}: {error.problem}") from error
+    if root is None:
+        return CameraGrid()
+    reader = _Reader(path)
+    positions: dict[str, tuple[float, float]] = {}
+    links: list[CameraLink] = []
+    alone: set[str] = set()
+    apart: set[frozenset[str]] = set()
+    all_apart = False
+    for key, node in reader.fields(root, known=_TOP, what="a grid file"):
+        match key:
+            case "cameras":
+                for name, fields in reader.fields(node, known=None, what="cameras"):
+                    for word, value in reader.fields(fields, known=_CAMERA, what=f"camera {name}"):
+                        if word == "position":
+                            positions[name] = reader.position(value, field=f"{name}.position")
+                        elif not reader.truth(value, field=f"{name}.overlap"):
+                            alone.add(name)
+            case "positions":
+                for name, value in reader.fields(node, known=None, what="positions"):
+                    positions[name] = reader.position(value, field=f"positions.{name}")
+            case "links":
+                for item in reader.items(node, field="links"):
+                    link, overlap = reader.link(item)
+                    if link is not None:
+                        links.append(link)
+                    if overlap is not None:
+                        apart.add(overlap)
+            case "overlap":
+                all_apart = not reader.truth(node, field="overlap")
+    names = set(cameras) | positions.keys()
+    names |= {name for link in links for name in (link.origin, link.target)}
+    apart |= {
+        frozenset(pair)
+        for pair in combinations(sorted(names | alone), 2)
+        if all_apart or pair[0] in alone or pair[1] in alone
+    }
+    return CameraGrid(positions=positions, links=tuple(links), apart=frozenset(apart))
+
+
+class _Reader:
+    """Takes YAML nodes apart and says where a mistake stands."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def fail(self, node: yaml.Node, message: str, *, hint: str | None = None) -> SettingsError:
+        return SettingsError(f"{self._path}, line {node.start_mark.line + 1}: {message}", hint=hint)
+
+    def fields(
+        self, node: yaml.Node, *, known: Collection[str] | None, what: str
+    ) -> Iterator[tuple[str, yaml.Node]]:
+        """The entries of a mapping; an unknown key is an error naming the nearest known one."""
+        if not isinstance(node, yaml.MappingNode):
+            raise self.fail(node, f"{what} must be a mapping of names to values")
+        seen: set[str] = set()
+        for key_node, value in node.value:
+            key = str(key_node.value)
+            if known is not None and key not in known:
+                near = get_close_matches(key, known, n=1)
+                raise self.fail(
+                    key_node,
+                    f"'{key}' is no field of {what}",
+                    hint=f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}",
+                )
+            if key in seen:
+                raise self.fail(key_node, f"'{key}' stands twice")
+            seen.add(key)
+            yield key, value
+
+    def items(self, node: yaml.Node, *, field: str) -> list[yaml.Node]:
+        if not isinstance(node, yaml.SequenceNode):
+            raise self.fail(node, f"{field} must be a list")
+        return list(node.value)
+
+    def number(self, node: yaml.Node, *, field: str) -> float:
+        try:
+            return float(str(node.value))
+        except ValueError:
+            raise self.fail(node, f"{field}: '{node.value}' is no number") from None
+
+    def truth(self, node: yaml.Node, *, field: str) -> bool:
+        word = str(node.value).lower()
+        if word not in ("true", "false", "yes", "no"):
+            raise self.fail(node, f"{field}: '{node.value}' is neither true nor false")
+        return word in ("true", "yes")
+
+    def position(self, node: yaml.Node, *, field: str) -> tuple[float, float]:
+        numbers = [self.number(item, field=field) for item in self.items(node, field=field)]
+        if len(numbers) != 2 or not all(0 <= number <= 1 for number in numbers):
+            raise self.fail(
+                node, f"{field}: needs two numbers from 0 to 1: from the left, from the top"
+            )
+        return numbers[0], numbers[1]
+
+    def link(self, node: yaml.Node) -> tuple[CameraLink | None, frozenset[str] | None]:
+        """A link with its seconds, and the pair if their views are said not to overlap."""
+        values = dict(self.fields(node, known=_LINK, what="a link"))
+        for needed in ("from", "to"):
+            if needed not in values:
+                raise self.fail(node, f"a link needs '{needed}'")
+        origin, target = str(values["from"].value), str(values["to"].value)
+        if origin == target:
+            raise self.fail(node, f"a link leads from '{origin}' to itself")
+        pair = None
+        if "overlap" in values and not self.truth(values["overlap"], field="overlap"):
+            pair = frozenset((origin, target))
+        if "secs" not in values:
+            return None, pair
+        secs = [
+            self.number(item, field="secs") for item in self.items(values["secs"], field="secs")
+        ]
+        if len(secs) not in (1, 2):
+            raise self.fail(values["secs"], "secs: needs the least seconds, and perhaps the most")
+        try:
+            return CameraLink(origin, target, secs[0], secs[1] if len(secs) == 2 else None), pair
+        except InvalidValue as error:
+            raise self.fail(values["secs"], str(error)) from error

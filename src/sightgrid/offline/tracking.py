@@ -1,0 +1,431 @@
+"""``sightgrid track``: recordings in, a folder of trajectories out."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import cv2
+
+from sightgrid import __version__
+from sightgrid.domain.errors import SightgridError, SourceError
+from sightgrid.domain.frames import Frame, format_time
+from sightgrid.domain.grid import CameraGrid
+from sightgrid.domain.presence import Sighting, Visit
+from sightgrid.domain.tracklets import Tracklet
+from sightgrid.ledger.recording import record
+from sightgrid.ledger.settling import Settlement, settle
+from sightgrid.offline.annotate import annotate_source, labels_by_frame
+from sightgrid.offline.engine import Engine, open_engine, usable_cores
+from sightgrid.offline.enrolment import Enrolment, enrol_folder
+from sightgrid.offline.naming import NamedSource
+from sightgrid.offline.outfolder import check_free, staged
+from sightgrid.offline.report import write_report
+from sightgrid.offline.results import IdentitySummary, RunResult, SourceState, SourceStatus
+from sightgrid.offline.tables import write_tables
+from sightgrid.offline.watching import watch
+from sightgrid.store import Store
+from sightgrid.trajectory.visits import visits as visits_of
+from sightgrid.vision.sources import Clock, FrameSource, open_source, redacted
+
+VISIT_GAP_SECS = 15.0
+_CROPS_SHOWN = 6
+_JPEG_QUALITY = 92
+_RUN_NAMESPACE = uuid.UUID("6b2f4c0e-0d5c-5f43-9c1b-3b1b7f0b5c11")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRequest:
+    """What ``track`` was asked to do."""
+
+    sources: tuple[NamedSource, ...]
+    out: Path
+    grid: CameraGrid = field(default_factory=CameraGrid)
+    people: Path | None = None
+    pack: str = "default"
+    detector: str = "yunet"
+    grouping: str = "tracks"
+    annotate: bool = False
+    force: bool = False
+    title: str = "Who was where"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a run has come, for a progress bar. ``total`` is ``None`` if it can't be known."""
+
+    task: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackOutcome:
+    """What a run found, and in words what a person should know of how it went."""
+
+    result: RunResult
+    notes: tuple[str, ...]
+    interrupted: bool
+
+
+def track(request: TrackRequest, *, tell: Callable[[Step], None] | None = None) -> TrackOutcome:
+    """Follows the faces of every source, decides who they are and writes the run's folder.
+
+    A source that can't be read is left out and named in the outcome, as long as one can be. On an
+    interrupt the sources read so far are settled and written.
+
+    Raises:
+        SightgridError: nothing could be done at all; then nothing is left in ``out``.
+    """
+    started = time.perf_counter()
+    check_free(request.out, force=request.force)
+    say = tell or (lambda _: None)
+    say(Step("opening the pack", 0, None))
+    engine = open_engine(request.pack)
+    enrolment = _enrol(request, engine, say)
+    with staged(request.out) as stage:
+        (stage / "crops").mkdir()
+        statuses: list[SourceStatus] = []
+        sightings: list[Sighting] = []
+        crop_paths: dict[str, tuple[str, ...]] = {}
+        interrupted = False
+        with ThreadPoolExecutor(usable_cores(), thread_name_prefix="detector") as workers:
+            for named in request.sources:
+                reading = _Reading(named, engine, stage, say)
+                if interrupted:
+                    statuses.append(reading.skipped())
+                    continue
+                status = reading.read(workers)
+                statuses.append(status)
+                sightings += reading.sightings
+                crop_paths |= reading.crop_paths
+                interrupted = status.state is SourceState.INTERRUPTED
+        if all(status.state is SourceState.FAILED for status in statuses):
+            raise _nothing_readable(statuses)
+
+        say(Step("deciding who is who", 0, None))
+        settlement = settle(
+            sightings, people=enrolment.people, grid=request.grid, bands=engine.bands
+        )
+        visits = visits_of(settlement.decisions, gap_secs=VISIT_GAP_SECS, grid=request.grid)
+        result = RunResult(
+            title=request.title,
+            started_at=datetime.now(UTC),
+            sources=tuple(statuses),
+            decisions=settlement.decisions,
+            identities=_summaries(settlement, visits, crop_paths),
+            visits=visits,
+            crop_paths=crop_paths,
+            settings=_settings(request, engine),
+        )
+        if request.annotate:
+            _annotate(request, result, stage, say)
+        say(Step("writing the results", 0, None))
+        write_tables(result, stage)
+        with Store.open(stage / "sightgrid.db", create=True) as store:
+            record(
+                store,
+                settlement,
+                visits=visits,
+                people=enrolment.people,
+                grid=request.grid,
+                cameras=[status.camera for status in statuses],
+                crop_paths=crop_paths,
+                at=result.started_at,
+            )
+        write_report(result, folder=stage, grid=request.grid)
+        _write_run(result, engine, enrolment, stage, wall_secs=time.perf_counter() - started)
+    notes = [*enrolment.notes, *_source_notes(result.sources)]
+    return TrackOutcome(result, tuple(notes), interrupted)
+
+
+def _enrol(request: TrackRequest, engine: Engine, say: Callable[[Step], None]) -> Enrolment:
+    if request.people is None:
+        return Enrolment((), ())
+    say(Step("enrolling people", 0, None))
+    return enrol_folder(request.people, enroller=engine.enroller(), same=engine.bands.same)
+
+
+class _Reading:
+    """One source on its way from frames to sightings, its crops going to disk."""
+
+    def __init__(
+        self, named: NamedSource, engine: Engine, stage: Path, say: Callable[[Step], None]
+    ) -> None:
+        self.sightings: list[Sighting] = []
+        self.crop_paths: dict[str, tuple[str, ...]] = {}
+        self._named = named
+        self._engine = engine
+        self._stage = stage
+        self._say = say
+        self._frames = 0
+        self._faces = 0
+        self._media_secs = 0.0
+
+    def skipped(self) -> SourceStatus:
+        """The status of a source that an interrupt left unread."""
+        return self._status(None, SourceState.INTERRUPTED, "not read: interrupted before", 0.0)
+
+    def read(self, workers: Executor) -> SourceStatus:
+        """Reads the source to its end, or to where it breaks off or is interrupted."""
+        began = time.perf_counter()
+        source: FrameSource | None = None
+        state, reason = SourceState.DONE, None
+        try:
+            source = open_source(
+                self._named.location, camera=self._named.camera, starts_at=self._named.starts_at
+            )
+            self._follow(source, workers)
+            if source.ending.broken_off is not None:
+                state, reason = SourceState.BROKEN_OFF, source.ending.broken_off
+            elif source.ending.damaged:
+                reason = f"{source.ending.damaged} damaged packets were stepped over"
+        except SourceError as error:
+            state, reason = SourceState.FAILED, str(error)
+        except KeyboardInterrupt:
+            state, reason = SourceState.INTERRUPTED, f"interrupted after frame {self._frames}"
+        if state is SourceState.FAILED:
+            source = None
+        return self._status(source, state, reason, time.perf_counter() - began)
+
+    def _follow(self, source: FrameSource, workers: Executor) -> None:
+        facts = source.facts()
+        view = self._engine.view(self._named.camera)
+
+        def on_frame(index: int, elapsed_secs: float, faces: int) -> None:
+            self._frames, self._media_secs = index, elapsed_secs + 1.0 / max(facts.fps, 1e-3)
+            self._faces += faces
+            self._say(Step(self._named.camera, index, facts.frame_count))
+
+        try:
+            for tracklet in watch(
+                source,
+                detector=self._engine.detector,
+                view=view,
+                workers=workers,
+                on_frame=lambda frame, faces: on_frame(
+                    frame.index, (frame.captured_at - facts.starts_at).total_seconds(), len(faces)
+                ),
+            ):
+                self._take(tracklet)
+        except KeyboardInterrupt:
+            for tracklet in view.finish():
+                self._take(tracklet)
+            raise
+
+    def _take(self, tracklet: Tracklet) -> None:
+        """Makes the tracklet a sighting and puts its crops on disk."""
+        key = f"{tracklet.camera}/{tracklet.group}/{format_time(tracklet.first_seen)}"
+        sighting_id = str(uuid.uuid5(_RUN_NAMESPACE, key))
+        paths = []
+        looks = []
+        for look in tracklet.looks:
+            moment = look.crop.captured_at.strftime("%Y%m%dT%H%M%S")
+            millis = look.crop.captured_at.microsecond // 1000
+            name = (
+                f"crops/{tracklet.camera}_{moment}{millis:03d}Z_{tracklet.group}_{look.counter}.jpg"
+            )
+            encoded, data = cv2.imencode(
+                ".jpg", look.crop.pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+            )
+            if not encoded:
+                raise SightgridError(f"{name}: the crop could not be encoded")
+            (self._stage / name).write_bytes(data.tobytes())
+            paths.append(name)
+            looks.append(replace(look, crop=look.crop.without_pixels()))
+        self.crop_paths[sighting_id] = tuple(paths)
+        self.sightings.append(
+            Sighting(
+                sighting_id=sighting_id,
+                revision=1,
+                closed=True,
+                camera=tracklet.camera,
+                group=tracklet.group,
+                path=tracklet.path,
+                looks=tuple(looks),
+            )
+        )
+
+    def _status(
+        self, source: FrameSource | None, state: SourceState, reason: str | None, secs: float
+    ) -> SourceStatus:
+        facts = None if source is None else source.facts()
+        return SourceStatus(
+            camera=self._named.camera,
+            source=redacted(self._named.location),
+            state=state,
+            reason=reason,
+            width=0 if facts is None else facts.width,
+            height=0 if facts is None else facts.height,
+            frames=self._frames,
+            faces=self._faces,
+            sightings=len(self.sightings),
+            starts_at=None if facts is None else facts.starts_at,
+            clock="" if facts is None else facts.clock.value,
+            media_secs=round(self._media_secs, 3),
+            wall_secs=round(secs, 3),
+        )
+
+
+def _nothing_readable(statuses: Sequence[SourceStatus]) -> SourceError:
+    reasons = [status.reason or status.source for status in statuses]
+    if len(reasons) == 1:
+        return SourceError(reasons[0], hint="nothing was written")
+    return SourceError("; ".join(reasons), hint="none of the sources can be read; nothing written")
+
+
+def _summaries(
+    settlement: Settlement, visits: Sequence[Visit], crop_paths: dict[str, tuple[str, ...]]
+) -> tuple[IdentitySummary, ...]:
+    """A card for every identity that was seen, by serial."""
+    summaries = []
+    for identity in settlement.identities:
+        own = [v for v in visits if v.serial == identity.serial]
+        if not own:
+            continue
+        looks = [
+            (look.worth, path)
+            for decision in settlement.decisions
+            if decision.match.serial == identity.serial
+            for look, path in zip(
+                decision.sighting.looks, crop_paths[decision.sighting.sighting_id], strict=True
+            )
+        ]
+        looks.sort(key=lambda entry: (-entry[0], entry[1]))
+        summaries.append(
+            IdentitySummary(
+                identity=identity,
+                cameras=tuple(dict.fromkeys(visit.camera for visit in own)),
+                visits=tuple(own),
+                first_seen=min(visit.first_seen for visit in own),
+                last_seen=max(visit.last_seen for visit in own),
+                crops=tuple(path for _, path in looks[:_CROPS_SHOWN]),
+            )
+        )
+    return tuple(summaries)
+
+
+def _annotate(
+    request: TrackRequest, result: RunResult, stage: Path, say: Callable[[Step], None]
+) -> None:
+    """Reads every source once more and draws what was found, now that it is decided."""
+    (stage / "annotated").mkdir()
+    for named, status in zip(request.sources, result.sources, strict=True):
+        if status.state is SourceState.FAILED or not status.frames:
+            continue
+        source = open_source(named.location, camera=named.camera, starts_at=named.starts_at)
+        labels_at = labels_by_frame(result.decisions, camera=named.camera)
+        task = f"annotating {named.camera}"
+
+        annotate_source(
+            _as_far_as_read(source, status, task, say),
+            labels_at=labels_at,
+            path=stage / "annotated" / f"{named.camera}.mp4",
+        )
+
+
+def _as_far_as_read(
+    source: FrameSource, status: SourceStatus, task: str, say: Callable[[Step], None]
+) -> Iterator[Frame]:
+    """The frames of a source once more, up to where the first reading ended."""
+    for frame in source.frames():
+        if frame.index > status.frames:
+            return
+        say(Step(task, frame.index, status.frames))
+        yield frame
+
+
+def _settings(request: TrackRequest, engine: Engine) -> dict[str, str]:
+    bands = engine.bands
+    return {
+        "pack": f"{engine.pack.manifest.name} {engine.pack.manifest.version}",
+        "detector": request.detector,
+        "grouping": request.grouping,
+        "confirmed from": f"{bands.confirmed:.2f}",
+        "likely from": f"{bands.likely:.2f}",
+        "one stranger from": f"{bands.same:.2f}",
+        "visit gap": f"{VISIT_GAP_SECS:g} s",
+        "sightgrid": __version__,
+    }
+
+
+def _source_notes(sources: Sequence[SourceStatus]) -> list[str]:
+    notes = []
+    for status in sources:
+        if status.state is SourceState.BROKEN_OFF:
+            notes.append(
+                f"{status.camera}: broke off after {status.frames} frames "
+                f"({status.media_secs:.1f} s), kept up to there: {status.reason}"
+            )
+        elif status.state is SourceState.DONE and status.reason:
+            notes.append(f"{status.camera}: {status.reason}")
+    return notes
+
+
+def _write_run(
+    result: RunResult, engine: Engine, enrolment: Enrolment, stage: Path, *, wall_secs: float
+) -> None:
+    """``run.json``: what the run was made with and how each source went."""
+    manifest = engine.pack.manifest
+    relative = any(status.clock == Clock.RELATIVE.value for status in result.sources)
+    document = {
+        "sightgrid": __version__,
+        "python": platform.python_version(),
+        "libraries": {
+            name: metadata.version(name)
+            for name in ("numpy", "av", "opencv-python-headless", "onnxruntime", "sqlalchemy")
+        },
+        "made_at": format_time(result.started_at),
+        "clock": Clock.RELATIVE.value if relative else "absolute",
+        "packs": [
+            {
+                "name": manifest.name,
+                "version": manifest.version,
+                "detector_sha256": manifest.detector.sha256,
+                "embedder_sha256": manifest.embedder.sha256,
+                "runtimes": {part: runtime.value for part, runtime in engine.runtimes.items()},
+            }
+        ],
+        "contracts": [
+            {
+                "id": engine.pack.contract.id,
+                "pack": engine.pack.contract.pack,
+                "dimension": engine.pack.contract.dimension,
+            }
+        ],
+        "settings": dict(result.settings),
+        "enrolled": len(enrolment.people),
+        "notes": list(enrolment.notes),
+        "sources": [
+            {
+                "camera": status.camera,
+                "source": status.source,
+                "status": status.state.value,
+                "reason": status.reason,
+                "width": status.width,
+                "height": status.height,
+                "frames": status.frames,
+                "faces": status.faces,
+                "sightings": status.sightings,
+                "starts_at": None if status.starts_at is None else format_time(status.starts_at),
+                "clock": status.clock or None,
+                "media_secs": status.media_secs,
+                "wall_secs": status.wall_secs,
+            }
+            for status in result.sources
+        ],
+        "timings": {
+            "wall_secs": round(wall_secs, 3),
+            "media_secs": round(sum(status.media_secs for status in result.sources), 3),
+            "reading_secs": round(sum(status.wall_secs for status in result.sources), 3),
+        },
+    }
+    (stage / "run.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")

@@ -1,0 +1,33 @@
+"""Where an answer's bands begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sightgrid.domain.errors import InvalidValue
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Similarities at which an answer changes, and how good a look must be to count.
+
+    ``confirmed`` and ``likely`` name an enrolled person; ``same`` joins sightings of a stranger;
+    from ``possible`` on, a poor look may be somebody already known, so it mints no serial.
+    ``margin``: the least lead over the runner-up. ``good_look``: the worth from which a look can
+    mint a serial; ``weak_look``: below this a look can't be told from anybody, nor join anything.
+    """
+
+    confirmed: float
+    likely: float
+    same: float
+    possible: float
+    margin: float = 0.04
+    good_look: float = 0.30
+    weak_look: float = 0.10
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.possible <= self.likely <= self.confirmed <= 1:
+            raise InvalidValue(
+                f"bands must rise: possible {self.possible}, likely {self.likely}, "
+                f"confirmed {self.confirmed}"
+            )

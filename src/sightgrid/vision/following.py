@@ -1,0 +1,260 @@
+"""One camera's view: detections in, closed tracklets out.
+
+Holds what the tracker must not know: the few best crops of every track, spread over its life, and
+the scene's cuts. Embeddings are made when a track ends, for its best looks only; if those turn out
+to show two people (a swap behind somebody's back), the tracklet is split where its look changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import cv2
+import numpy as np
+
+from sightgrid.domain.faces import Detection, Embedding, FaceCrop
+from sightgrid.domain.frames import Frame
+from sightgrid.domain.geometry import Floats
+from sightgrid.domain.tracklets import Look, PathPoint, Tracklet
+from sightgrid.vision.alignment import align, outside_fraction
+from sightgrid.vision.embedding import FaceEmbedder
+from sightgrid.vision.quality import grade
+from sightgrid.vision.tracking import Track, Tracker, TrackerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class FollowingSettings:
+    """``looks_kept``: crops held for each track; ``looks_embedded``: how many of them are turned
+    into vectors. ``slot_secs``: at first one crop is kept for each slot of this length; slots
+    grow as the track lasts. ``split_below``: two halves of a track whose looks are less alike
+    than this are two people, if each half is alike in itself; ``split_one_below`` is the same for
+    a single look at either end."""
+
+    looks_kept: int = 12
+    looks_embedded: int = 8
+    slot_secs: float = 0.35
+    split_below: float = 0.22
+    split_one_below: float = 0.12
+    alike_within: float = 0.40
+
+
+@dataclass(slots=True)
+class _Sample:
+    crop: FaceCrop
+    embedding: Embedding | None = None
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is remembered of one track."""
+
+    path: list[PathPoint] = field(default_factory=list)
+    samples: list[_Sample] = field(default_factory=list)
+    slot_secs: float = 0.35
+
+
+class CameraView:
+    """Follows the faces of one camera. Frames must come in order of time."""
+
+    def __init__(
+        self,
+        camera: str,
+        *,
+        embedder: FaceEmbedder,
+        template: Floats,
+        crop_px: int,
+        tracker: TrackerSettings | None = None,
+        settings: FollowingSettings | None = None,
+    ) -> None:
+        self.camera = camera
+        self._embedder = embedder
+        self._template = template
+        self._crop_px = crop_px
+        self._tracker = Tracker(tracker or TrackerSettings())
+        self._settings = settings or FollowingSettings()
+        self._records: dict[int, _Record] = {}
+        self._began_at: datetime | None = None
+        self._thumbnail: Floats | None = None
+        self._frame_size: tuple[int, int] | None = None
+        self._groups = 0
+
+    def see(self, frame: Frame, detections: Sequence[Detection]) -> list[Tracklet]:
+        """Takes the next frame and its faces; returns the tracklets that have just closed."""
+        closed: list[Tracklet] = []
+        if self._is_cut(frame):
+            closed += self.finish()
+        if self._began_at is None:
+            self._began_at = frame.captured_at
+        at_secs = (frame.captured_at - self._began_at).total_seconds()
+        fresh: dict[int, FaceCrop] = {}
+
+        def crop_of(detection: Detection) -> FaceCrop:
+            if id(detection) not in fresh:
+                fresh[id(detection)] = self._cut(frame, detection)
+            return fresh[id(detection)]
+
+        def likeness(track: Track, detection: Detection) -> float | None:
+            record = self._records.get(track.key)
+            if record is None or not record.samples:
+                return None
+            best = max(record.samples, key=lambda sample: sample.crop.quality.overall)
+            if best.embedding is None:
+                (best.embedding,) = self._embedder.embed([best.crop.pixels])
+            (seen,) = self._embedder.embed([crop_of(detection).pixels])
+            return best.embedding.cosine(seen)
+
+        update = self._tracker.update(detections, at_secs=at_secs, likeness=likeness)
+        for assignment in update.assignments:
+            record = self._records.setdefault(
+                assignment.track.key, _Record(slot_secs=self._settings.slot_secs)
+            )
+            detection = assignment.detection
+            record.path.append(
+                PathPoint(frame.index, frame.captured_at, detection.box, detection.score)
+            )
+            self._keep(record, crop_of(detection))
+        for track in update.ended:
+            closed += self._close(track)
+        return closed
+
+    def finish(self) -> list[Tracklet]:
+        """Closes everything that is still being followed."""
+        closed: list[Tracklet] = []
+        for track in self._tracker.finish():
+            closed += self._close(track)
+        return closed
+
+    def _cut(self, frame: Frame, detection: Detection) -> FaceCrop:
+        pixels = align(
+            frame.pixels, detection.landmarks, template=self._template, size_px=self._crop_px
+        )
+        outside = outside_fraction(
+            detection.landmarks,
+            template=self._template,
+            size_px=self._crop_px,
+            width=frame.width,
+            height=frame.height,
+        )
+        return FaceCrop(
+            pixels=pixels,
+            quality=grade(pixels, detection, outside=outside),
+            captured_at=frame.captured_at,
+            frame_index=frame.index,
+            box_in_frame=detection.box,
+            landmarks_in_frame=detection.landmarks,
+            detection_score=detection.score,
+        )
+
+    def _keep(self, record: _Record, crop: FaceCrop) -> None:
+        """Keeps the crop if it is the best of its slot of time."""
+        samples = record.samples
+        if samples:
+            latest = samples[-1].crop
+            began = record.path[0].captured_at
+            slot = (crop.captured_at - began).total_seconds() // record.slot_secs
+            latest_slot = (latest.captured_at - began).total_seconds() // record.slot_secs
+            if slot == latest_slot:
+                if crop.quality.overall > latest.quality.overall:
+                    samples[-1] = _Sample(crop)
+                return
+        samples.append(_Sample(crop))
+        if len(samples) > self._settings.looks_kept:
+            # the track lasts: slots twice as long, the better crop of each two neighbours stays
+            record.slot_secs *= 2
+            record.samples = [
+                max(samples[i : i + 2], key=lambda sample: sample.crop.quality.overall)
+                for i in range(0, len(samples), 2)
+            ]
+
+    def _close(self, track: Track) -> list[Tracklet]:
+        record = self._records.pop(track.key, None)
+        if record is None or not track.confirmed:
+            return []
+        by_quality = sorted(
+            record.samples, key=lambda sample: sample.crop.quality.overall, reverse=True
+        )
+        chosen = by_quality[: self._settings.looks_embedded]
+        missing = [sample for sample in chosen if sample.embedding is None]
+        vectors = self._embedder.embed([sample.crop.pixels for sample in missing])
+        for sample, embedding in zip(missing, vectors, strict=True):
+            sample.embedding = embedding
+        chosen.sort(key=lambda sample: sample.crop.captured_at)
+        parts = self._split(record.path, chosen)
+        return [self._tracklet(path, samples) for path, samples in parts]
+
+    def _split(
+        self, path: list[PathPoint], samples: list[_Sample]
+    ) -> list[tuple[list[PathPoint], list[_Sample]]]:
+        """The path and its looks, cut in two where they turn into another face."""
+        if len(samples) < 3:
+            return [(path, samples)]
+        vectors = np.stack([s.embedding.vector for s in samples if s.embedding is not None])
+        alike = vectors @ vectors.T
+        best_at, largest_fall = None, 0.0
+        for at in range(1, len(samples)):
+            one_alone = at == 1 or at == len(samples) - 1
+            limit = self._settings.split_one_below if one_alone else self._settings.split_below
+            within = min(_mean_alike(alike[:at, :at]), _mean_alike(alike[at:, at:]))
+            fall = limit - float(alike[:at, at:].mean())
+            if fall > largest_fall and within >= self._settings.alike_within:
+                best_at, largest_fall = at, fall
+        if best_at is None:
+            return [(path, samples)]
+        last = samples[best_at - 1].crop.frame_index
+        first = samples[best_at].crop.frame_index
+        between = [i for i, p in enumerate(path) if last < p.frame_index <= first]
+        # the swap is where the box jumped most between the last look of one and the first of two
+        cut = max(between, key=lambda i: _jump(path[i - 1], path[i]))
+        parts = []
+        for piece in (path[:cut], path[cut:]):
+            span = {point.frame_index for point in piece}
+            inside = [s for s in samples if s.crop.frame_index in span]
+            parts += self._split(piece, inside)
+        return parts
+
+    def _tracklet(self, path: list[PathPoint], samples: list[_Sample]) -> Tracklet:
+        self._groups += 1
+        looks = [
+            Look(counter=number, crop=sample.crop, embedding=sample.embedding)
+            for number, sample in enumerate(samples, start=1)
+        ]
+        looks.sort(key=lambda look: look.crop.quality.overall, reverse=True)
+        return Tracklet(
+            camera=self.camera, group=self._groups, path=tuple(path), looks=tuple(looks)
+        )
+
+    def _is_cut(self, frame: Frame) -> bool:
+        """Whether the picture has changed altogether: a cut, another size, a moved camera."""
+        small = cv2.resize(frame.pixels, (32, 18), interpolation=cv2.INTER_AREA)
+        thumbnail = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        before, self._thumbnail = self._thumbnail, thumbnail
+        size, self._frame_size = self._frame_size, (frame.width, frame.height)
+        if before is None:
+            return False
+        return size != self._frame_size or _is_another_scene(before, thumbnail)
+
+
+def _is_another_scene(before: Floats, after: Floats) -> bool:
+    """A large change that brightness alone does not explain."""
+    if float(np.mean(np.abs(after - before))) < 12.0:
+        return False
+    one, other = before - before.mean(), after - after.mean()
+    length = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return length < 1e-6 or float(np.sum(one * other)) / length < 0.6
+
+
+def _mean_alike(alike: Floats) -> float:
+    """The mean similarity of different looks, 1 where there is only one."""
+    count = len(alike)
+    if count < 2:
+        return 1.0
+    return float((alike.sum() - np.trace(alike)) / (count * (count - 1)))
+
+
+def _jump(one: PathPoint, other: PathPoint) -> float:
+    """How far the box went between two points, in face widths, plus its change of size."""
+    (x1, y1), (x2, y2) = one.box.centre, other.box.centre
+    width = max(one.box.width, other.box.width)
+    return float(np.hypot(x2 - x1, y2 - y1) / width + abs(np.log(other.box.width / one.box.width)))

@@ -1,0 +1,50 @@
+"""Reads still pictures safely: kind and size are checked before a pixel is decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sightgrid.domain.errors import ImageError
+from sightgrid.domain.geometry import Bytes
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+# 40 megapixels: larger than any camera or phone sends, small enough not to exhaust a box
+MAX_PIXELS = 40_000_000
+
+
+def read_picture(path: Path) -> Bytes:
+    """A picture as (H, W, 3) uint8 BGR, turned upright by its EXIF note, transparency on white.
+
+    Raises:
+        ImageError: it is missing, empty, damaged, too large or no picture.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise ImageError(f"{path}: the file is empty")
+        with Image.open(path, formats=_FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise ImageError(
+                    f"{path}: {width} x {height} pixels are too many",
+                    hint=f"the limit is {MAX_PIXELS // 1_000_000} megapixels; scale it down",
+                )
+            upright = ImageOps.exif_transpose(picture)
+            if upright.has_transparency_data:
+                shaded = upright.convert("RGBA")
+                upright = Image.new("RGB", shaded.size, "white")
+                upright.paste(shaded, mask=shaded.getchannel("A"))
+            pixels = np.asarray(upright.convert("RGB"))
+    except FileNotFoundError:
+        raise ImageError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{path}: is a folder, not a picture") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        raise ImageError(f"{path}: is no JPEG, PNG, WebP or BMP picture") from None
+    except (OSError, ValueError, SyntaxError) as error:
+        # Pillow's decoders report damage as any of these
+        raise ImageError(f"{path}: the picture is damaged: {error}") from error
+    return np.ascontiguousarray(pixels[..., ::-1])

@@ -1,0 +1,356 @@
+"""Where frames come from: video files and streams (PyAV), folders of pictures.
+
+Every frame of a recording is delivered, in order, with the time it was taken at: the recording's
+start plus the frame's own timestamp. What breaks off midway ends with a reason, not an exception;
+what can't be opened at all raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from sightgrid.domain.errors import ImageError, InvalidValue, SourceError
+from sightgrid.domain.frames import EPOCH, Frame, parse_time
+from sightgrid.domain.geometry import Bytes
+from sightgrid.vision.pictures import PICTURE_SUFFIXES, read_picture
+
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_ALLOWED_SCHEMES = ("rtsp", "rtsps", "http", "https")
+_OPEN_TIMEOUT_SECS = (10.0, 20.0)  # to open, to wait for the next packet
+_PICTURES_PER_SEC = 25
+# this many damaged packets in a row are no glitch: the rest of the file is lost
+_MAX_DAMAGED_IN_A_ROW = 200
+
+
+class Clock(StrEnum):
+    """Where a source's start time comes from."""
+
+    GIVEN = "given"
+    CONTAINER = "container"
+    ARRIVAL = "arrival"
+    RELATIVE = "relative"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What is known of a source once it is open. ``frame_count`` is ``None`` if not told."""
+
+    width: int
+    height: int
+    fps: float
+    frame_count: int | None
+    codec: str
+    starts_at: datetime
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Ending:
+    """How the last reading ended; ``broken_off`` says why it stopped before the end."""
+
+    broken_off: str | None = None
+    damaged: int = 0
+
+
+class FrameSource(Protocol):
+    """One camera's pictures. ``frames`` may be called again to read from the start."""
+
+    camera: str
+    ending: Ending
+
+    @property
+    def label(self) -> str:
+        """The path or redacted URL, fit to be shown."""
+
+    def facts(self) -> SourceFacts:
+        """Opens the source if need be and tells what it is."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame in order of time."""
+
+
+def open_source(location: str, *, camera: str, starts_at: datetime | None) -> FrameSource:
+    """The source behind a path or URL.
+
+    Raises:
+        SourceError: nothing is there, or it is of no kind that can be read.
+    """
+    if _URL.match(location):
+        scheme = location.partition(":")[0].lower()
+        if scheme not in _ALLOWED_SCHEMES:
+            raise SourceError(
+                f"{redacted(location)}: '{scheme}:' is no kind of stream sightgrid reads",
+                hint=f"use one of {', '.join(_ALLOWED_SCHEMES)}, or a path",
+            )
+        return VideoSource(location, camera=camera, starts_at=starts_at)
+    path = Path(location)
+    if path.is_dir():
+        return PictureFolder(path, camera=camera, starts_at=starts_at)
+    if not path.exists():
+        raise SourceError(f"{location}: there is no such file or folder")
+    if not path.is_file():
+        raise SourceError(f"{location}: is neither a file nor a folder")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{location}: the file is empty")
+    return VideoSource(location, camera=camera, starts_at=starts_at)
+
+
+def redacted(location: str) -> str:
+    """The location without user names, passwords and query, fit for logs and tables."""
+    if not _URL.match(location):
+        return location
+    parts = urlsplit(location)
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    if parts.port is not None:
+        host = f"{host}:{parts.port}"
+    if parts.username or parts.password:
+        host = f"***@{host}"
+    return urlunsplit((parts.scheme, host, parts.path, "***" if parts.query else "", ""))
+
+
+class VideoSource:
+    """A video file or stream, decoded frame by frame on the CPU."""
+
+    def __init__(self, location: str, *, camera: str, starts_at: datetime | None) -> None:
+        self.camera = camera
+        self.ending = Ending()
+        self._location = location
+        self._given_start = starts_at
+        self._facts: SourceFacts | None = None
+
+    @property
+    def label(self) -> str:
+        return redacted(self._location)
+
+    def facts(self) -> SourceFacts:
+        if self._facts is None:
+            with self._open() as container:
+                self._facts = self._read_facts(container)
+        return self._facts
+
+    def frames(self) -> Iterator[Frame]:
+        self.ending = Ending()
+        facts = self.facts()
+        with self._open() as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            first_secs: float | None = None
+            last_secs = -1.0
+            index = 0
+            for decoded in self._decoded(container, stream):
+                secs = decoded.time
+                if secs is None:
+                    secs = last_secs + 1.0 / facts.fps if index else 0.0
+                if first_secs is None:
+                    first_secs = secs
+                # a timestamp that stands still or jumps back keeps order by a least step
+                elapsed = max(secs - first_secs, last_secs + 0.001) if index else 0.0
+                last_secs = elapsed
+                index += 1
+                yield Frame(
+                    camera=self.camera,
+                    captured_at=facts.starts_at + timedelta(seconds=elapsed),
+                    index=index,
+                    pixels=_upright(decoded),
+                )
+            if index == 0:
+                raise SourceError(
+                    f"{self.label}: not one frame of the video could be decoded",
+                    hint="check that it plays, or convert it to H.264 in MP4",
+                )
+            expected = facts.frame_count
+            if self.ending.broken_off is None and expected and index < 0.9 * expected:
+                self.ending.broken_off = f"the file ends after frame {index} of {expected}"
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        """Frames in order; damaged packets are stepped over and counted."""
+        damaged_in_a_row = 0
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError as error:
+                self.ending.broken_off = f"reading stopped: {_plain(error)}"
+                return
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                self.ending.damaged += 1
+                damaged_in_a_row += 1
+                if damaged_in_a_row > _MAX_DAMAGED_IN_A_ROW:
+                    self.ending.broken_off = "the rest of the video is damaged"
+                    return
+                continue
+            if frames:
+                damaged_in_a_row = 0
+            yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+
+    def _open(self) -> InputContainer:
+        is_url = bool(_URL.match(self._location))
+        # a path may begin like a protocol ("a:b.mp4"): only what we took for a URL may be one
+        target = self._location if is_url else f"file:{self._location}"
+        options = {"rtsp_transport": "tcp"} if is_url else {}
+        try:
+            container = av.open(
+                target,
+                mode="r",
+                options=options,
+                timeout=_OPEN_TIMEOUT_SECS if is_url else None,
+                metadata_errors="replace",
+            )
+        except (FFmpegError, OSError) as error:
+            raise SourceError(
+                f"{self.label}: can't be read as a video: {_plain(error)}",
+                hint=None if is_url else "check that the file plays in a video player",
+            ) from error
+        if not container.streams.video:
+            container.close()
+            raise SourceError(f"{self.label}: holds no video stream")
+        return container
+
+    def _read_facts(self, container: InputContainer) -> SourceFacts:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or stream.guessed_rate or Fraction(_PICTURES_PER_SEC)
+        context = stream.codec_context
+        if not context.width or not context.height:
+            raise SourceError(
+                f"{self.label}: can't be read as a video: it has no picture size",
+                hint="check that the file plays in a video player",
+            )
+        starts_at, clock = self._start(container, stream)
+        return SourceFacts(
+            width=context.width,
+            height=context.height,
+            fps=float(rate),
+            frame_count=stream.frames or None,
+            codec=context.name,
+            starts_at=starts_at,
+            clock=clock,
+        )
+
+    def _start(self, container: InputContainer, stream: VideoStream) -> tuple[datetime, Clock]:
+        if self._given_start is not None:
+            return self._given_start, Clock.GIVEN
+        if self._location.lower().startswith("rtsp"):
+            return datetime.now(UTC), Clock.ARRIVAL
+        told = container.metadata.get("creation_time") or stream.metadata.get("creation_time")
+        if told:
+            try:
+                moment = parse_time(told)
+            except InvalidValue:
+                return EPOCH, Clock.RELATIVE
+            # recorders without a clock write the epoch of MP4 (1904) or of Unix
+            if moment.year > 1971:
+                return moment, Clock.CONTAINER
+        return EPOCH, Clock.RELATIVE
+
+
+def _plain(error: FFmpegError | OSError) -> str:
+    """FFmpeg's own word for an error, without the path and number it puts around."""
+    return (error.strerror or type(error).__name__).rstrip(".").lower()
+
+
+def _upright(decoded: VideoFrame) -> Bytes:
+    """The frame as (H, W, 3) uint8 BGR, turned as the recorder meant it to be shown."""
+    pixels: Bytes = decoded.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+    quarter_turns = round(decoded.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
+
+
+class PictureFolder:
+    """A folder of pictures as a camera: one frame a picture, in natural order of names, 25 a
+    second (a time-lapse is better given as one folder a visit)."""
+
+    def __init__(self, folder: Path, *, camera: str, starts_at: datetime | None) -> None:
+        self.camera = camera
+        self.ending = Ending()
+        self._folder = folder
+        self._given_start = starts_at
+        self._facts: SourceFacts | None = None
+
+    @property
+    def label(self) -> str:
+        return str(self._folder)
+
+    def facts(self) -> SourceFacts:
+        if self._facts is None:
+            paths = self._paths()
+            for path in paths:
+                try:
+                    pixels = read_picture(path)
+                except ImageError:
+                    continue
+                break
+            else:
+                raise SourceError(f"{self.label}: none of its {len(paths)} pictures can be read")
+            clock = Clock.RELATIVE if self._given_start is None else Clock.GIVEN
+            self._facts = SourceFacts(
+                width=int(pixels.shape[1]),
+                height=int(pixels.shape[0]),
+                fps=float(_PICTURES_PER_SEC),
+                frame_count=len(paths),
+                codec="pictures",
+                starts_at=self._given_start or EPOCH,
+                clock=clock,
+            )
+        return self._facts
+
+    def frames(self) -> Iterator[Frame]:
+        self.ending = Ending()
+        starts_at = self.facts().starts_at
+        first_reason = None
+        for number, path in enumerate(self._paths()):
+            try:
+                pixels = read_picture(path)
+            except ImageError as error:
+                self.ending.damaged += 1
+                first_reason = first_reason or str(error)
+                continue
+            yield Frame(
+                camera=self.camera,
+                captured_at=starts_at + timedelta(seconds=number / _PICTURES_PER_SEC),
+                index=number + 1,
+                pixels=pixels,
+            )
+        if self.ending.damaged:
+            self.ending.broken_off = (
+                f"{self.ending.damaged} of its pictures can't be read, the first: {first_reason}"
+            )
+
+    def _paths(self) -> list[Path]:
+        paths = [
+            path
+            for path in self._folder.iterdir()
+            if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+        ]
+        if not paths:
+            raise SourceError(
+                f"{self.label}: the folder holds no pictures",
+                hint=f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
+            )
+        return sorted(paths, key=lambda path: _natural(path.name))
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    """A sort key by which img2 comes before img10."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
