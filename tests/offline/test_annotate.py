@@ -13,7 +13,7 @@ from sightgrid.domain.frames import Frame
 from sightgrid.domain.geometry import Box, Bytes
 from sightgrid.domain.presence import Band, Decision, Match, Sighting
 from sightgrid.domain.tracklets import PathPoint
-from sightgrid.offline import annotate
+from sightgrid.offline import annotate, lettering
 from sightgrid.offline.annotate import (
     COLOURS_BGR,
     Annotator,
@@ -21,8 +21,8 @@ from sightgrid.offline.annotate import (
     annotate_source,
     draw_boxes,
     labels_by_frame,
-    latin,
 )
+from sightgrid.offline.lettering import latin, letters
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FACE = BoxLabel(Box(60, 40, 120, 110), "Miranda 0.71", "known")
@@ -137,13 +137,13 @@ def test_names_are_spelled_in_letters_there_are(name: str, expected: str) -> Non
 def test_accents_are_drawn_without_any_system_font(
     monkeypatch: pytest.MonkeyPatch, fonts: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(annotate, "SYSTEM_FONTS", fonts)
-    annotate._letters.cache_clear()
+    monkeypatch.setattr(lettering, "SYSTEM_FONTS", fonts)
+    letters.cache_clear()
     pixels = np.zeros((240, 320, 3), np.uint8)
     box = Box(60, 60, 160, 160)
     accented = draw_boxes(pixels, [BoxLabel(box, "José", "known")])
     plain = draw_boxes(pixels, [BoxLabel(box, "Jose", "known")])
-    annotate._letters.cache_clear()
+    letters.cache_clear()
     assert (accented == plain).all()
 
 
