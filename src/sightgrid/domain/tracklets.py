@@ -42,7 +42,7 @@ class Look:
         quality = self.crop.quality
         if self.embedding is None:
             return quality.overall
-        return self.embedding.strength * quality.certainty * (0.3 + 0.7 * quality.overall)
+        return self.embedding.strength * quality.certainty * (0.5 + 0.5 * quality.overall)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

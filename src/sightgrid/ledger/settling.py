@@ -25,9 +25,11 @@ from sightgrid.recognition.bands import Bands
 from sightgrid.recognition.regrouping import group
 from sightgrid.recognition.templates import Template, mean_of, template_of
 
-_TWO_LOOKS_WITHIN_SECS = 6.0
 _TWO_LOOKS_APART_SECS = 0.15
 _LOOKS_AGREE = 0.40
+# a crest or the back of a head is taken for a face now and then, but hardly ever surely
+_SURE_DETECTION = 0.80
+_SURE_DETECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +78,7 @@ def settle(
         if template is not None and _may_found(ordered[row], bands)
     ]
     groups = _found_groups(founders, templates, enrolled, apart, bands)
-    _take_in_the_rest(groups, templates, apart, bands)
+    _take_in_the_rest(groups, templates, enrolled, apart, bands)
     return _answer(groups, ordered, templates, people, enrolled, bands)
 
 
@@ -93,19 +95,24 @@ def _check_contracts(
 
 
 def _may_found(sighting: Sighting, bands: Bands) -> bool:
-    """Two good looks, a moment apart, within six seconds, that agree with each other."""
-    good = sorted(
-        (
-            look
-            for look in sighting.looks
-            if look.embedding is not None and look.worth >= bands.good_look
-        ),
-        key=lambda look: look.crop.captured_at,
-    )
+    """Two good looks, a moment apart, that agree with each other.
+
+    A track is never broken for longer than the few seconds in which two looks must follow each
+    other, so within one sighting there is no limit to how far they lie apart.
+    """
+    if sum(point.score >= _SURE_DETECTION for point in sighting.path) < min(
+        _SURE_DETECTIONS, len(sighting.path)
+    ):
+        return False
+    good = [
+        look
+        for look in sighting.looks
+        if look.embedding is not None and look.worth >= bands.good_look
+    ]
     for one, other in combinations(good, 2):
-        gap_secs = (other.crop.captured_at - one.crop.captured_at).total_seconds()
+        gap_secs = abs((other.crop.captured_at - one.crop.captured_at).total_seconds())
         if (
-            _TWO_LOOKS_APART_SECS <= gap_secs <= _TWO_LOOKS_WITHIN_SECS
+            gap_secs >= _TWO_LOOKS_APART_SECS
             and one.embedding is not None
             and other.embedding is not None
             and one.embedding.cosine(other.embedding) >= _LOOKS_AGREE
@@ -178,14 +185,26 @@ def _name(
 def _take_in_the_rest(
     groups: list[_Group],
     templates: Sequence[Template | None],
+    enrolled: Sequence[Floats],
     apart: set[tuple[int, int]],
     bands: Bands,
 ) -> None:
-    """Gives each sighting that may not found an identity to the one it clearly belongs to."""
-    if not groups:
+    """Gives each sighting that may not found an identity to the one it clearly belongs to.
+
+    An enrolled person is one from the start; no good look of them is needed for that.
+    """
+    named = {item.person for item in groups}
+    waiting = [
+        _Group([], person, vector) for person, vector in enumerate(enrolled) if person not in named
+    ]
+    choices = groups + waiting
+    if not choices:
         return
     placed = {row for item in groups for row in item.rows}
-    centres = np.stack([item.vector for item in groups])
+    # a person is compared by the enrolled faces, which nothing seen since can have spoilt
+    centres = np.stack(
+        [item.vector if item.person is None else enrolled[item.person] for item in choices]
+    )
     rest = [
         (row, template)
         for row, template in enumerate(templates)
@@ -201,9 +220,10 @@ def _take_in_the_rest(
         if (
             scores[best] >= bands.same + 0.08 * shortfall
             and scores[best] - runner_up >= bands.margin
-            and not _any_apart(groups[best].rows, [row], apart)
+            and not _any_apart(choices[best].rows, [row], apart)
         ):
-            groups[best].rows.append(row)
+            choices[best].rows.append(row)
+    groups += [item for item in waiting if item.rows]
 
 
 def _answer(

@@ -152,17 +152,17 @@ class VideoSource:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             first_secs: float | None = None
-            last_secs = -1.0
+            elapsed = 0.0
             index = 0
             for decoded in self._decoded(container, stream):
-                secs = decoded.time
-                if secs is None:
-                    secs = last_secs + 1.0 / facts.fps if index else 0.0
-                if first_secs is None:
-                    first_secs = secs
-                # a timestamp that stands still or jumps back keeps order by a least step
-                elapsed = max(secs - first_secs, last_secs + 0.001) if index else 0.0
-                last_secs = elapsed
+                if index:
+                    # a timestamp that is missing, stands still or jumps back: order is kept by a
+                    # step of one frame, or the least step there is
+                    last, elapsed = elapsed, elapsed + 1.0 / facts.fps
+                    if decoded.pts is not None and first_secs is not None:
+                        elapsed = max(decoded.time - first_secs, last + 0.001)
+                if first_secs is None and decoded.pts is not None:
+                    first_secs = decoded.time - elapsed
                 index += 1
                 yield Frame(
                     camera=self.camera,
