@@ -1,0 +1,56 @@
+"""A camera grid rendered from real portrait photos, with the exact truth; same seed, same pixels.
+
+``cut_portrait`` makes heads of photos, ``plan`` decides who walks where, ``render`` films it and
+``draw`` gives any single frame.
+"""
+
+from sightgrid.vision.simulation.grid import render
+from sightgrid.vision.simulation.planning import lay_out, plan
+from sightgrid.vision.simulation.plans import (
+    DEMO,
+    HARD,
+    NORMAL,
+    Passage,
+    Plan,
+    Preset,
+    SimulatedCamera,
+    Subject,
+)
+from sightgrid.vision.simulation.portraits import Portrait, cut_portrait
+from sightgrid.vision.simulation.scene import TrueFace, draw
+from sightgrid.vision.simulation.truth import (
+    CameraTruth,
+    Distribution,
+    GridTruth,
+    TrueVisit,
+    load_truth,
+    save_truth,
+    truth_of,
+    write_mot,
+)
+
+__all__ = [
+    "DEMO",
+    "HARD",
+    "NORMAL",
+    "CameraTruth",
+    "Distribution",
+    "GridTruth",
+    "Passage",
+    "Plan",
+    "Portrait",
+    "Preset",
+    "SimulatedCamera",
+    "Subject",
+    "TrueFace",
+    "TrueVisit",
+    "cut_portrait",
+    "draw",
+    "lay_out",
+    "load_truth",
+    "plan",
+    "render",
+    "save_truth",
+    "truth_of",
+    "write_mot",
+]
