@@ -5,7 +5,7 @@
 """
 
 from sightgrid.vision.simulation.grid import render
-from sightgrid.vision.simulation.planning import lay_out, plan
+from sightgrid.vision.simulation.planning import plan
 from sightgrid.vision.simulation.plans import (
     DEMO,
     HARD,
@@ -15,6 +15,7 @@ from sightgrid.vision.simulation.plans import (
     Preset,
     SimulatedCamera,
     Subject,
+    lay_out,
 )
 from sightgrid.vision.simulation.portraits import Portrait, cut_portrait
 from sightgrid.vision.simulation.scene import TrueFace, draw

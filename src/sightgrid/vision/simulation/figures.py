@@ -110,7 +110,7 @@ def lay_figure(
         at=at,
         size=(size[0], below),
     )
-    _over(layer[:below], head)
+    lay_over(layer[:below], head)
     if blur_px > 0.15:
         layer = np.asarray(cv2.GaussianBlur(layer, (0, 0), blur_px), np.uint8)
     if hidden_columns is not None:
@@ -118,10 +118,10 @@ def lay_figure(
         last = max(int(hidden_columns[1]) - left, 0)
         layer[:, first:last] = 0
     lit = np.asarray(cv2.transform(layer, np.diag([*light, 1.0])), np.uint8)
-    _over(frame[top:bottom, left:right], lit)
+    lay_over(frame[top:bottom, left:right], lit)
 
 
-def _over(below: Bytes, above: Bytes) -> None:
+def lay_over(below: Bytes, above: Bytes) -> None:
     """Lays ``above`` (H, W, 4), colours already multiplied by alpha, over ``below``, in place."""
     clear = cv2.cvtColor(255 - above[:, :, 3], cv2.COLOR_GRAY2BGR)
     colours = above[:, :, :3]

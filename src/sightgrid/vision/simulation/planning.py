@@ -7,14 +7,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
 from sightgrid.domain.errors import InvalidValue
 from sightgrid.domain.grid import CameraLink
-from sightgrid.vision.simulation.plans import Passage, Plan, Preset, SimulatedCamera, Subject
+from sightgrid.vision.simulation.plans import (
+    Passage,
+    Plan,
+    Preset,
+    SimulatedCamera,
+    Subject,
+    lay_out,
+)
 from sightgrid.vision.simulation.walking import (
     SHOULDER,
     Doubles,
@@ -27,6 +32,8 @@ from sightgrid.vision.simulation.walking import (
 STYLES = ("entrance", "lobby", "corridor", "stairs")
 _STARTS_AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 _UNLINKED_SECS = 8.0
+_RETURN_SECS = 16.0
+"""Least time before someone comes back to a camera: shorter pauses do not end a visit."""
 _OCCLUDED_SECS = 0.5
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _TYPICAL_ASPECT = 1.3
@@ -34,22 +41,6 @@ _FRUITLESS = 14
 """Times in a row that no walk is wanted before the plan is taken as full."""
 _DRAWS = 24
 """Walks drawn for each that is kept."""
-
-
-def lay_out(
-    cameras: Sequence[str],
-    *,
-    shape: Literal["line", "ring", "tree"] = "line",
-    secs: tuple[float, float] = (2.0, 4.0),
-) -> tuple[CameraLink, ...]:
-    """Links between cameras in order; ``tree`` hangs camera n below camera (n - 1) // 2."""
-    if shape == "tree":
-        pairs = [(cameras[(n - 1) // 2], cameras[n]) for n in range(1, len(cameras))]
-    else:
-        pairs = list(pairwise(cameras))
-        if shape == "ring" and len(cameras) > 2:
-            pairs.append((cameras[-1], cameras[0]))
-    return tuple(CameraLink(one, other, *secs) for one, other in pairs)
 
 
 def plan(
@@ -325,7 +316,8 @@ class _Planner:
             if other.subject != passage.subject:
                 continue
             gap = max(passage.start_secs - other.end_secs, other.start_secs - passage.end_secs)
-            if gap < max(self._least_secs[other.camera, passage.camera], 2.0):
+            least = max(self._least_secs[other.camera, passage.camera], 2.0)
+            if gap < (_RETURN_SECS if other.camera == passage.camera else least):
                 return False
         return True
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Literal
 
 from sightgrid.domain.errors import InvalidValue, NotFound
 from sightgrid.domain.grid import CameraGrid, CameraLink
@@ -187,3 +190,19 @@ class Plan:
         """When a frame (from 1) is taken."""
         since_start = camera.starts_at_secs + (frame_index - 1) / self.preset.fps
         return self.starts_at + timedelta(seconds=since_start)
+
+
+def lay_out(
+    cameras: Sequence[str],
+    *,
+    shape: Literal["line", "ring", "tree"] = "line",
+    secs: tuple[float, float] = (2.0, 4.0),
+) -> tuple[CameraLink, ...]:
+    """Links between cameras in order; ``tree`` hangs camera n below camera (n - 1) // 2."""
+    if shape == "tree":
+        pairs = [(cameras[(n - 1) // 2], cameras[n]) for n in range(1, len(cameras))]
+    else:
+        pairs = list(pairwise(cameras))
+        if shape == "ring" and len(cameras) > 2:
+            pairs.append((cameras[-1], cameras[0]))
+    return tuple(CameraLink(one, other, *secs) for one, other in pairs)

@@ -11,7 +11,7 @@ import numpy as np
 from sightgrid.domain.errors import InvalidValue
 from sightgrid.domain.geometry import Box, Bytes
 from sightgrid.vision.simulation.backdrops import backdrop
-from sightgrid.vision.simulation.figures import Outfit, lay_figure, outfit
+from sightgrid.vision.simulation.figures import Outfit, lay_figure, lay_over, outfit
 from sightgrid.vision.simulation.plans import Passage, Plan, SimulatedCamera
 from sightgrid.vision.simulation.walking import Steps, visibility, walk
 
@@ -116,8 +116,19 @@ def _roughen(pixels: Bytes, camera: SimulatedCamera, plan: Plan, frame_index: in
     grain = noise[cut[0] : cut[0] + height, cut[1] : cut[1] + width]
     cv2.addWeighted(pixels, 1.0, grain, 1.0, -128.0, dst=pixels)
     moment = plan.moment(camera, frame_index)
-    caption = f"{camera.name}  {moment:%Y-%m-%d %H:%M:%S}"
-    size = height / 1000
-    at = (round(0.012 * width), round(0.965 * height))
-    for colour, thick in (((20, 20, 20), 3), ((235, 235, 235), 1)):
-        cv2.putText(pixels, caption, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
+    strip = _caption(f"{camera.name}  {moment:%Y-%m-%d %H:%M:%S}", height)
+    tall, wide = strip.shape[:2]
+    left, top = round(0.012 * width), height - tall
+    lay_over(pixels[top:, left : left + wide], strip[:, : width - left])
+
+
+@lru_cache(maxsize=32)
+def _caption(text: str, frame_height: int) -> Bytes:
+    """White lettering with a dark rim, (h, w, 4) uint8, colours already multiplied by alpha."""
+    size = frame_height / 1000
+    (wide, tall), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 3)
+    strip = np.zeros((round(0.035 * frame_height) + tall + below, wide + 4, 4), np.uint8)
+    at = (2, tall + below)
+    for colour, thick in (((20, 20, 20, 255), 3), ((235, 235, 235, 255), 1)):
+        cv2.putText(strip, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
+    return strip
