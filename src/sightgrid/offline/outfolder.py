@@ -62,6 +62,8 @@ def staged(folder: Path) -> Iterator[Path]:
         yield stage
         _move_into_place(stage, folder)
     except OSError as error:
+        if error.errno is None:
+            raise
         raise output_error(error, folder) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)

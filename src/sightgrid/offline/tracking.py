@@ -19,7 +19,7 @@ from sightgrid import __version__
 from sightgrid.domain.errors import SightgridError, SourceError
 from sightgrid.domain.frames import Frame, format_time
 from sightgrid.domain.grid import CameraGrid
-from sightgrid.domain.presence import Sighting, Visit
+from sightgrid.domain.presence import Decision, Sighting, Visit
 from sightgrid.domain.tracklets import Tracklet
 from sightgrid.ledger.recording import record
 from sightgrid.ledger.settling import Settlement, settle
@@ -29,6 +29,7 @@ from sightgrid.offline.enrolment import Enrolment, enrol_folder
 from sightgrid.offline.naming import NamedSource
 from sightgrid.offline.outfolder import check_free, staged
 from sightgrid.offline.report import write_report
+from sightgrid.offline.report_facts import TruthRow
 from sightgrid.offline.results import IdentitySummary, RunResult, SourceState, SourceStatus
 from sightgrid.offline.tables import write_tables
 from sightgrid.offline.watching import watch
@@ -76,11 +77,21 @@ class TrackOutcome:
     interrupted: bool
 
 
-def track(request: TrackRequest, *, tell: Callable[[Step], None] | None = None) -> TrackOutcome:
+def track(
+    request: TrackRequest,
+    *,
+    tell: Callable[[Step], None] | None = None,
+    truth: Callable[[Sequence[Decision]], Sequence[TruthRow]] | None = None,
+) -> TrackOutcome:
     """Follows the faces of every source, decides who they are and writes the run's folder.
 
     A source that can't be read is left out and named in the outcome, as long as one can be. On an
     interrupt the sources read so far are settled and written.
+
+    Args:
+        tell: is told how far the run has come.
+        truth: for rendered material, what really happened, to be shown in the report beside
+            the decisions it is given.
 
     Raises:
         SightgridError: nothing could be done at all; then nothing is left in ``out``.
@@ -141,7 +152,12 @@ def track(request: TrackRequest, *, tell: Callable[[Step], None] | None = None) 
                 crop_paths=crop_paths,
                 at=result.started_at,
             )
-        write_report(result, folder=stage, grid=request.grid)
+        write_report(
+            result,
+            folder=stage,
+            grid=request.grid,
+            truth_rows=None if truth is None else truth(result.decisions),
+        )
         _write_run(result, engine, enrolment, stage, wall_secs=time.perf_counter() - started)
     notes = [*enrolment.notes, *_source_notes(result.sources)]
     return TrackOutcome(result, tuple(notes), interrupted)
