@@ -166,7 +166,7 @@ def search(photo: Path, folder: Path, pack: str, limit: int, json_file: str | No
     faces = faces_of(pixels, engine)
     with _ledger(folder) as tx:
         answers = [
-            (face, search_ledger(tx, face.embedding, bands=engine.bands, limit=limit))
+            (face, search_ledger(tx, face.embedding, policy=engine.policy, limit=limit))
             for face in faces
         ]
     if json_file is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sightgrid.domain.faces import Embedding
-from sightgrid.recognition.bands import Bands
+from sightgrid.recognition.calibration import Policy
 from sightgrid.store import Transaction
 from sightgrid.store.gallery import gallery
 
@@ -26,10 +26,13 @@ class Found:
     wording: str
 
 
-def search(tx: Transaction, face: Embedding, *, bands: Bands, limit: int = 10) -> list[Found]:
+def search(tx: Transaction, face: Embedding, *, policy: Policy, limit: int = 10) -> list[Found]:
     """The identities most like ``face``, best first; strangers and enrolled people alike."""
+    entries = gallery(tx, face.contract.id)
+    enrolled = sum(entry.person is not None for entry in entries)
+    bands = policy.bands(enrolled=enrolled, identities=len(entries))
     found = []
-    for entry in gallery(tx, face.contract.id):
+    for entry in entries:
         weights = entry.weights + 1e-3
         mean = weights @ entry.vectors
         score = float(mean @ face.vector / max(float(np.linalg.norm(mean)), 1e-9))

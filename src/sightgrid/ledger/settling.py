@@ -22,6 +22,7 @@ from sightgrid.domain.people import EnrolledPerson
 from sightgrid.domain.presence import Band, Candidate, Decision, Identity, Match, Sighting
 from sightgrid.ledger.constraints import cannot_links
 from sightgrid.recognition.bands import Bands
+from sightgrid.recognition.calibration import Policy
 from sightgrid.recognition.regrouping import group
 from sightgrid.recognition.templates import Template, mean_of, template_of
 
@@ -30,6 +31,10 @@ _LOOKS_AGREE = 0.40
 # a crest or the back of a head is taken for a face now and then, but hardly ever surely
 _SURE_DETECTION = 0.80
 _SURE_DETECTIONS = 3
+# how much more alike than good looks poor ones must be: by so much where they are worth nothing,
+# by nothing from a fair look on
+_POOR_LOOK_BAR = 0.08
+_FAIR_LOOK = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +45,8 @@ class Settlement:
     decisions: tuple[Decision, ...]
     identities: tuple[Identity, ...]
     minted_at: Mapping[int, datetime]
+    bands: Bands
+    """The similarities that applied, for as many people and identities as there were."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,9 +64,12 @@ def settle(
     *,
     people: Sequence[EnrolledPerson],
     grid: CameraGrid,
-    bands: Bands,
+    policy: Policy,
 ) -> Settlement:
     """Decides every sighting of a recording.
+
+    Args:
+        policy: the budgets of mistakes that the thresholds have to keep.
 
     Raises:
         ContractMismatch: sightings and people were embedded under different contracts.
@@ -72,12 +82,18 @@ def settle(
     for one, other in cannot_links(ordered, grid=grid):
         apart |= {(one, other), (other, one)}
 
+    # how alike is alike enough depends on how many there are to confuse, which is known only
+    # after grouping: group as if every sighting were somebody, then again for those there are
+    bands = policy.bands(enrolled=len(people), identities=len(ordered))
     founders = [
         row
         for row, template in enumerate(templates)
         if template is not None and _may_found(ordered[row], bands)
     ]
-    groups = _found_groups(founders, templates, enrolled, apart, bands)
+    rough = _found_groups(founders, templates, apart, bands)
+    bands = policy.bands(enrolled=len(people), identities=len(rough))
+    groups = _found_groups(founders, templates, apart, bands)
+    _name(groups, enrolled, templates, apart, bands)
     _take_in_the_rest(groups, templates, enrolled, apart, bands)
     return _answer(groups, ordered, templates, people, enrolled, bands)
 
@@ -124,21 +140,27 @@ def _may_found(sighting: Sighting, bands: Bands) -> bool:
 def _found_groups(
     founders: list[int],
     templates: Sequence[Template | None],
-    enrolled: Sequence[Floats],
     apart: set[tuple[int, int]],
     bands: Bands,
 ) -> list[_Group]:
-    """Groups of good sightings; an enrolled person takes part as one more, fixed member."""
-    vectors = [t.vector for row in founders if (t := templates[row]) is not None]
+    """Groups of good sightings that are one person each."""
+    chosen = [template for row in founders if (template := templates[row]) is not None]
+    if not chosen:
+        return []
     at = {row: position for position, row in enumerate(founders)}
-    links = [(at[a], at[b]) for a, b in apart if a in at and b in at and a < b]
-    groups = []
-    if vectors:
-        stacked = np.stack(vectors)
-        for cluster in group(stacked, threshold=bands.same, cannot_link=links):
-            groups.append(_Group([founders[i] for i in cluster], None, _mean(stacked[cluster])))
-    _name(groups, enrolled, templates, apart, bands)
-    return groups
+    worths = np.array([template.worth for template in chosen], np.float32)
+    clusters = group(
+        np.stack([template.vector for template in chosen]),
+        threshold=bands.same,
+        weights=worths,
+        cannot_link=[(at[a], at[b]) for a, b in apart if a in at and b in at and a < b],
+        # blurs of different people are more alike than their faces
+        bars=(_POOR_LOOK_BAR * (1.0 - np.minimum(worths / _FAIR_LOOK, 1.0))).astype(np.float32),
+    )
+    return [
+        _Group(rows, None, _mean(templates, rows))
+        for rows in ([founders[i] for i in cluster] for cluster in clusters)
+    ]
 
 
 def _name(
@@ -178,8 +200,7 @@ def _name(
             break
     groups[:] = [item for item in groups if item.rows]
     for item in groups:
-        vectors = [t.vector for row in item.rows if (t := templates[row]) is not None]
-        item.vector = _mean(np.stack(vectors))
+        item.vector = _mean(templates, item.rows)
 
 
 def _take_in_the_rest(
@@ -212,13 +233,13 @@ def _take_in_the_rest(
     ]
     rest.sort(key=lambda entry: -entry[1].worth)
     for row, template in rest:
-        # a poor look must be more alike: up to 0.08 more where it is barely a look at all
-        shortfall = max(bands.good_look - template.worth, 0.0) / bands.good_look
+        bar = _POOR_LOOK_BAR * (1.0 - min(template.worth / _FAIR_LOOK, 1.0))
         scores = centres @ template.vector
         best = int(scores.argmax())
         runner_up = float(np.partition(scores, -2)[-2]) if len(scores) > 1 else -1.0
+        least = bands.same if choices[best].person is None else bands.likely
         if (
-            scores[best] >= bands.same + 0.08 * shortfall
+            scores[best] >= least + bar
             and scores[best] - runner_up >= bands.margin
             and not _any_apart(choices[best].rows, [row], apart)
         ):
@@ -260,7 +281,7 @@ def _answer(
         )
         for row, sighting in enumerate(ordered)
     ]
-    return Settlement(tuple(decisions), tuple(identities), minted_at)
+    return Settlement(tuple(decisions), tuple(identities), minted_at, bands)
 
 
 def _match(
@@ -295,8 +316,8 @@ def _match(
         return Match(
             Band.STRANGER, item.serial, None, None, None, runner_up, "new: like nobody seen before"
         )
-    others = [t.vector for other in item.rows if other != row and (t := templates[other])]
-    score = float(template.vector @ _mean(np.stack(others)))
+    others = [other for other in item.rows if other != row]
+    score = float(template.vector @ _mean(templates, others))
     margin = None if runner_up is None else score - runner_up.score
     return Match(
         Band.STRANGER,
@@ -347,8 +368,9 @@ def _any_apart(some: Sequence[int], others: Sequence[int], apart: set[tuple[int,
     return any((one, other) in apart for one in some for other in others)
 
 
-def _mean(vectors: Floats) -> Floats:
-    """The mean of unit vectors (N, D), brought to unit length (D,)."""
-    total = vectors.sum(axis=0)
+def _mean(templates: Sequence[Template | None], rows: Sequence[int]) -> Floats:
+    """The mean of some rows' templates, weighted by worth, of unit length (D,)."""
+    weighted = [t.vector * t.worth for row in rows if (t := templates[row]) is not None]
+    total = np.stack(weighted).sum(axis=0)
     unit: Floats = (total / max(float(np.linalg.norm(total)), 1e-9)).astype(np.float32)
     return unit

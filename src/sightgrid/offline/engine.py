@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 
 from sightgrid.offline.enrolment import FaceEnroller
-from sightgrid.recognition.bands import Bands
+from sightgrid.recognition.calibration import ImpostorCurve, Policy
 from sightgrid.vision.detection import FaceDetector, YuNet
 from sightgrid.vision.embedding import AlignedFaceEmbedder
 from sightgrid.vision.following import CameraView
@@ -18,7 +18,7 @@ from sightgrid.vision.packs import Pack, load_pack
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Engine:
-    """A pack, opened: its detector, its embedder and the bands of its similarity.
+    """A pack, opened: its detector, its embedder and the policy on its similarity.
 
     Both networks compute on one thread a call; several calls run side by side, which uses the
     cores better than one call on many threads.
@@ -27,7 +27,7 @@ class Engine:
     pack: Pack
     detector: FaceDetector
     embedder: AlignedFaceEmbedder
-    bands: Bands
+    policy: Policy
     runtimes: dict[str, Runtime]
 
     def view(self, camera: str) -> CameraView:
@@ -58,19 +58,13 @@ def open_engine(pack_name: str) -> Engine:
     # measured (docs/benchmarks.md): PReLU nets run three times as fast on OpenVINO, YuNet does not
     embedding = Runtime.OPENVINO if is_installed(Runtime.OPENVINO) else Runtime.ONNXRUNTIME
     detection = Runtime.ONNXRUNTIME
-    thresholds = pack.manifest.thresholds
     return Engine(
         pack=pack,
         detector=YuNet(open_network(pack.detector_path, runtime=detection, threads=1)),
         embedder=AlignedFaceEmbedder(
             pack, open_network(pack.embedder_path, runtime=embedding, threads=1)
         ),
-        bands=Bands(
-            confirmed=thresholds.confirmed,
-            likely=thresholds.likely,
-            same=thresholds.same,
-            possible=thresholds.possible,
-        ),
+        policy=Policy(ImpostorCurve.of(pack.manifest.thresholds.impostors)),
         runtimes={"detector": detection, "embedder": embedding},
     )
 

@@ -33,6 +33,7 @@ from sightgrid.offline.report_facts import TruthRow
 from sightgrid.offline.results import IdentitySummary, RunResult, SourceState, SourceStatus
 from sightgrid.offline.tables import write_tables
 from sightgrid.offline.watching import watch
+from sightgrid.recognition.bands import Bands
 from sightgrid.store import Store
 from sightgrid.trajectory.visits import visits as visits_of
 from sightgrid.vision.sources import Clock, FrameSource, open_source, redacted
@@ -124,7 +125,7 @@ def track(
 
         say(Step("deciding who is who", 0, None))
         settlement = settle(
-            sightings, people=enrolment.people, grid=request.grid, bands=engine.bands
+            sightings, people=enrolment.people, grid=request.grid, policy=engine.policy
         )
         visits = visits_of(settlement.decisions, gap_secs=VISIT_GAP_SECS, grid=request.grid)
         result = RunResult(
@@ -135,7 +136,7 @@ def track(
             identities=_summaries(settlement, visits, crop_paths),
             visits=visits,
             crop_paths=crop_paths,
-            settings=_settings(request, engine),
+            settings=_settings(request, engine, settlement.bands, len(enrolment.people)),
         )
         if request.annotate:
             _annotate(request, result, stage, say)
@@ -167,7 +168,11 @@ def _enrol(request: TrackRequest, engine: Engine, say: Callable[[Step], None]) -
     if request.people is None:
         return Enrolment((), ())
     say(Step("enrolling people", 0, None))
-    return enrol_folder(request.people, enroller=engine.enroller(), same=engine.bands.same)
+    return enrol_folder(
+        request.people,
+        enroller=engine.enroller(),
+        same=engine.policy.curve.threshold(engine.policy.stranger_merges),
+    )
 
 
 class _Reading:
@@ -359,18 +364,28 @@ def _as_far_as_read(
         yield frame
 
 
-def _settings(request: TrackRequest, engine: Engine) -> dict[str, str]:
-    bands = engine.bands
-    return {
+def _settings(request: TrackRequest, engine: Engine, bands: Bands, enrolled: int) -> dict[str, str]:
+    """What the run was made with, in words; thresholds with what they hold for."""
+    policy = engine.policy
+
+    def budget(share: float) -> str:
+        return f"1 per {round(1 / share):,} passages"
+
+    settings = {
         "pack": f"{engine.pack.manifest.name} {engine.pack.manifest.version}",
         "detector": request.detector,
         "grouping": request.grouping,
-        "confirmed from": f"{bands.confirmed:.2f}",
-        "likely from": f"{bands.likely:.2f}",
-        "one stranger from": f"{bands.same:.2f}",
-        "visit gap": f"{VISIT_GAP_SECS:g} s",
-        "sightgrid": __version__,
+        "one stranger from": f"similarity {bands.same:.2f}: wrongly joined at most "
+        f"{budget(policy.stranger_merges)}, with as many identities as here",
     }
+    if enrolled:
+        settings |= {
+            "likely from": f"similarity {bands.likely:.2f}: wrong names at most "
+            f"{budget(policy.likely)}, with {enrolled} enrolled",
+            "confirmed from": f"similarity {bands.confirmed:.2f}: wrong names at most "
+            f"{budget(policy.confirmed)}, with {enrolled} enrolled",
+        }
+    return settings | {"visit gap": f"{VISIT_GAP_SECS:g} s", "sightgrid": __version__}
 
 
 def _source_notes(sources: Sequence[SourceStatus]) -> list[str]:

@@ -22,8 +22,8 @@ class Bands:
     same: float
     possible: float
     margin: float = 0.04
-    good_look: float = 0.30
-    weak_look: float = 0.10
+    good_look: float = 0.25
+    weak_look: float = 0.08
 
     def __post_init__(self) -> None:
         if not -1 <= self.possible <= self.likely <= self.confirmed <= 1:

@@ -1,9 +1,10 @@
-"""Which templates are one person: average-linkage clustering that obeys what can't be.
+"""Which templates are one person: centroid clustering that obeys what can't be.
 
-Clusters are joined from the most alike downwards while their mean pairwise similarity reaches the
-threshold and no member of one is known to be another person than a member of the other (two faces
-in one frame, two cameras at once). The mean over all pairs is used because it neither chains like
-the best pair nor gives up on one bad look like the worst (Lance and Williams 1967).
+Clusters are joined from the most alike downwards while the similarity of their weighted mean
+vectors reaches the threshold and no member of one is known to be another person than a member of
+the other (two faces in one frame, two cameras at once). Means are compared, rather than the best
+or the average pair, because averaging looks cancels what blur, light and pose did to each of them
+(Sokal and Michener 1958 for the method).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sightgrid.domain.errors import InvalidValue
 from sightgrid.domain.geometry import Floats
@@ -23,6 +23,7 @@ def group(
     vectors: Floats,
     *,
     threshold: float,
+    weights: Floats | None = None,
     cannot_link: Iterable[tuple[int, int]] = (),
     bars: Floats | None = None,
 ) -> list[list[int]]:
@@ -30,62 +31,79 @@ def group(
 
     Args:
         vectors: (N, D) unit vectors.
-        threshold: least mean similarity of two clusters that may be joined.
+        threshold: least similarity of two clusters' means that may be joined.
+        weights: (N,) how much each row counts in its cluster's mean; 1 by default.
         cannot_link: pairs of rows that are never one person.
         bars: (N,) added to the threshold for each row, so that poor looks need to be more alike;
-            a pair's bar is the larger of its two.
+            a cluster has the lowest bar of its rows, a pair of clusters the higher of its two.
 
     Returns:
         The rows of each cluster in ascending order; clusters in order of their first row.
     """
     count = len(vectors)
-    if bars is not None and bars.shape != (count,):
-        raise InvalidValue(f"bars: expected ({count},), got {bars.shape}")
+    for name, values in (("bars", bars), ("weights", weights)):
+        if values is not None and values.shape != (count,):
+            raise InvalidValue(f"{name}: expected ({count},), got {values.shape}")
     if count == 0:
         return []
-    alike = (vectors @ vectors.T).astype(np.float32)
-    if bars is not None:
-        alike -= np.maximum(bars[:, None], bars[None, :])
-    for one, other in cannot_link:
-        alike[one, other] = alike[other, one] = _FORBIDDEN
-    np.fill_diagonal(alike, _FORBIDDEN)
+    clusters = _Clusters(
+        vectors if weights is None else vectors * weights[:, None],
+        np.zeros(count, np.float32) if bars is None else bars.astype(np.float32),
+        cannot_link,
+    )
+    while clusters.join_most_alike(threshold):
+        pass
+    return clusters.members()
 
-    members: list[list[int] | None] = [[row] for row in range(count)]
-    sizes = np.ones(count, np.float32)
-    nearest = alike.argmax(axis=1)
-    nearness = alike[np.arange(count), nearest]
-    while True:
-        row = int(nearness.argmax())
-        if nearness[row] < threshold:
-            break
-        other = int(nearest[row])
+
+class _Clusters:
+    """Sums of vectors, and how far each pair of clusters is above its bar."""
+
+    def __init__(
+        self, vectors: Floats, bars: Floats, cannot_link: Iterable[tuple[int, int]]
+    ) -> None:
+        count = len(vectors)
+        self._rows: list[list[int]] = [[row] for row in range(count)]
+        self._sums = vectors.astype(np.float32)
+        self._bars = bars.copy()
+        self._alive = np.ones(count, np.bool_)
+        self._forbidden = np.eye(count, dtype=np.bool_)
+        for one, other in cannot_link:
+            self._forbidden[one, other] = self._forbidden[other, one] = True
+        self._units = self._sums / np.maximum(np.linalg.norm(self._sums, axis=1), 1e-9)[:, None]
+        self._lead = self._units @ self._units.T - np.maximum(bars[:, None], bars[None, :])
+        self._lead[self._forbidden] = _FORBIDDEN
+        self._nearest = self._lead.argmax(axis=1)
+        self._nearness = self._lead[np.arange(count), self._nearest]
+
+    def members(self) -> list[list[int]]:
+        return [sorted(rows) for rows, alive in zip(self._rows, self._alive, strict=True) if alive]
+
+    def join_most_alike(self, threshold: float) -> bool:
+        """Joins the two clusters most above their bar; ``False`` if none reach the threshold."""
+        row = int(self._nearness.argmax())
+        if self._nearness[row] < threshold:
+            return False
+        other = int(self._nearest[row])
         keep, gone = min(row, other), max(row, other)
-        _join(alike, sizes, keep, gone)
-        first, second = members[keep], members[gone]
-        if first is None or second is None:
-            raise InvalidValue("a cluster was joined twice")
-        members[keep] = sorted(first + second)
-        members[gone] = None
-        nearness[gone] = _FORBIDDEN
-        # only rows whose nearest was one of the two can have lost it; the others may have gained
-        stale = np.flatnonzero((nearest == keep) | (nearest == gone) | (np.arange(count) == keep))
-        for index in stale:
-            nearest[index] = int(alike[index].argmax())
-            nearness[index] = alike[index, nearest[index]]
-        nearness[gone] = _FORBIDDEN
-        closer = alike[:, keep] > nearness
-        closer[gone] = False
-        nearest[closer] = keep
-        nearness[closer] = alike[closer, keep]
-    return [cluster for cluster in members if cluster is not None]
+        self._rows[keep] += self._rows[gone]
+        self._alive[gone] = False
+        self._forbidden[keep] |= self._forbidden[gone]
+        self._forbidden[:, keep] = self._forbidden[keep]
+        self._sums[keep] += self._sums[gone]
+        self._bars[keep] = min(self._bars[keep], self._bars[gone])
+        self._units[keep] = self._sums[keep] / max(float(np.linalg.norm(self._sums[keep])), 1e-9)
 
-
-def _join(alike: Floats, sizes: NDArray[np.float32], keep: int, gone: int) -> None:
-    """Replaces row ``keep`` by the mean of both, weighted by size; empties row ``gone``."""
-    total = sizes[keep] + sizes[gone]
-    joined = (sizes[keep] * alike[keep] + sizes[gone] * alike[gone]) / total
-    joined[(alike[keep] <= _FORBIDDEN) | (alike[gone] <= _FORBIDDEN)] = _FORBIDDEN
-    alike[keep], alike[:, keep] = joined, joined
-    alike[gone], alike[:, gone] = _FORBIDDEN, _FORBIDDEN
-    alike[keep, keep] = _FORBIDDEN
-    sizes[keep], sizes[gone] = total, 0.0
+        lead = self._units @ self._units[keep] - np.maximum(self._bars, self._bars[keep])
+        lead[self._forbidden[keep] | ~self._alive] = _FORBIDDEN
+        self._lead[keep], self._lead[:, keep] = lead, lead
+        self._lead[gone], self._lead[:, gone] = _FORBIDDEN, _FORBIDDEN
+        # rows whose nearest was one of the two may have lost it; any other may have gained
+        stale = np.flatnonzero((self._nearest == keep) | (self._nearest == gone))
+        self._nearest[stale] = self._lead[stale].argmax(axis=1)
+        self._nearness[stale] = self._lead[stale, self._nearest[stale]]
+        closer = lead > self._nearness
+        self._nearest[closer], self._nearness[closer] = keep, lead[closer]
+        self._nearest[keep] = int(lead.argmax())
+        self._nearness[keep] = lead[self._nearest[keep]]
+        return True

@@ -88,16 +88,12 @@ class EmbedderInput:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Where the bands of an answer begin, on the pack's own similarity; see docs/trajectories.md.
+    """How alike different people come out with this pack: ``impostors`` are pairs of (false match
+    rate, similarity), from which thresholds follow for a budget of mistakes and a size of gallery
+    (docs/trajectories.md)."""
 
-    ``confirmed`` and ``likely`` name an enrolled person, ``same`` joins two sightings of a
-    stranger, ``possible`` is where two faces may be one person, so that a new serial is in doubt.
-    """
-
-    confirmed: float
-    likely: float
-    same: float
-    possible: float
+    impostors: tuple[tuple[float, float], ...]
+    measured_on: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,10 +213,10 @@ def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
                 strength_width=float(embedder["strength"]["width"]),
             ),
             thresholds=Thresholds(
-                **{
-                    name: float(fields["thresholds"][name])
-                    for name in ("confirmed", "likely", "same", "possible")
-                }
+                impostors=tuple(
+                    (float(rate), float(level)) for rate, level in fields["thresholds"]["impostors"]
+                ),
+                measured_on=str(fields["thresholds"]["measured_on"]),
             ),
         )
     except KeyError as error:
@@ -418,7 +414,7 @@ def manifest_fields(manifest: Manifest) -> dict[str, Any]:
             fields["sha256"] = model.sha256
         return fields
 
-    prepared, bands = manifest.embedder_input, manifest.thresholds
+    prepared = manifest.embedder_input
     return {
         "name": manifest.name,
         "version": manifest.version,
@@ -438,9 +434,7 @@ def manifest_fields(manifest: Manifest) -> dict[str, Any]:
             "template": [[round(float(v), 4) for v in point] for point in prepared.template],
         },
         "thresholds": {
-            "confirmed": bands.confirmed,
-            "likely": bands.likely,
-            "same": bands.same,
-            "possible": bands.possible,
+            "impostors": [list(point) for point in manifest.thresholds.impostors],
+            "measured_on": manifest.thresholds.measured_on,
         },
     }

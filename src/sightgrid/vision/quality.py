@@ -1,9 +1,9 @@
 """Grades a look at a face: is it large, sharp, lit, frontal and whole enough to tell who it is?
 
 Each part is a smooth step from 0 (useless) to 1 (as good as any); the whole is their product, so
-that one bad part is enough to spoil a look. The steps were set on degraded portraits: where each
-part reaches one half, an embedding's similarity to a good photo of the same face has lost about a
-third of what a perfect look would give (docs/benchmarks.md, "Quality").
+that one bad part is enough to spoil a look. Where the steps lie was read off portraits degraded in
+size, blur and light (docs/benchmarks.md, "Quality"): one half is about where an embedding has lost
+half of its similarity to good photos of the same face.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def grade(crop: Bytes, detection: Detection, *, outside: float) -> Quality:
     grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
     yaw, pitch = head_pose(detection.landmarks)
     size = _step(detection.box.width, middle=16.0, width=5.0)
-    sharpness = _step(detail(grey), middle=SHARPNESS_MIDDLE, width=SHARPNESS_WIDTH)
+    sharpness = _step(detail(grey), middle=0.17, width=0.04)
     light = _light(grey)
     pose = (1.0 - _step(yaw, middle=0.75, width=0.12)) * (
         1.0 - _step(abs(pitch), middle=0.55, width=0.12)
@@ -43,10 +43,6 @@ def grade(crop: Bytes, detection: Detection, *, outside: float) -> Quality:
         pitch=pitch,
         overall=size * sharpness * light * pose * visible,
     )
-
-
-SHARPNESS_MIDDLE = 0.10
-SHARPNESS_WIDTH = 0.03
 
 
 def head_pose(landmarks: Floats) -> tuple[float, float]:
