@@ -15,7 +15,6 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 import numpy as np
@@ -35,6 +34,9 @@ _OPEN_TIMEOUT_SECS = (10.0, 20.0)  # to open, to wait for the next packet
 _PICTURES_PER_SEC = 25
 # this many damaged packets in a row are no glitch: the rest of the file is lost
 _MAX_DAMAGED_IN_A_ROW = 200
+# a timestamp that falls back further than this is a clock that began anew, not a jitter
+_RESTART_SECS = 1.0
+_SECRET_IN_PATH = re.compile(r"((?:password|passwd|pwd|token)=)[^&/?#]*", re.IGNORECASE)
 
 
 class Clock(StrEnum):
@@ -111,18 +113,22 @@ def open_source(location: str, *, camera: str, starts_at: datetime | None) -> Fr
 
 
 def redacted(location: str) -> str:
-    """The location without user names, passwords and query, fit for logs and tables."""
+    """The location without user names, passwords and query, fit for logs and tables.
+
+    With an ``@`` behind the host nobody can tell whether a password has an unescaped ``/``, ``?``
+    or ``#`` in it; then only the scheme is shown.
+    """
     if not _URL.match(location):
         return location
-    parts = urlsplit(location)
-    host = parts.hostname or ""
-    if ":" in host:
-        host = f"[{host}]"
-    if parts.port is not None:
-        host = f"{host}:{parts.port}"
-    if parts.username or parts.password:
-        host = f"***@{host}"
-    return urlunsplit((parts.scheme, host, parts.path, "***" if parts.query else "", ""))
+    scheme, _, rest = location.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    behind = rest[len(authority) :]
+    if "@" in behind:
+        return f"{scheme.lower()}://***"
+    _, at, host = authority.rpartition("@")
+    path, query, _ = behind.partition("#")[0].partition("?")
+    path = _SECRET_IN_PATH.sub(r"\1***", path)
+    return f"{scheme.lower()}://{'***@' if at else ''}{host}{path}{'?***' if query else ''}"
 
 
 class VideoSource:
@@ -151,18 +157,21 @@ class VideoSource:
         with self._open() as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            first_secs: float | None = None
+            began_secs: float | None = None  # the timestamp at which nothing had elapsed
             elapsed = 0.0
             index = 0
             for decoded in self._decoded(container, stream):
+                told_secs = None if decoded.pts is None else decoded.time
                 if index:
                     # a timestamp that is missing, stands still or jumps back: order is kept by a
                     # step of one frame, or the least step there is
                     last, elapsed = elapsed, elapsed + 1.0 / facts.fps
-                    if decoded.pts is not None and first_secs is not None:
-                        elapsed = max(decoded.time - first_secs, last + 0.001)
-                if first_secs is None and decoded.pts is not None:
-                    first_secs = decoded.time - elapsed
+                    if told_secs is not None and began_secs is not None:
+                        if told_secs - began_secs < last - _RESTART_SECS:
+                            began_secs = told_secs - elapsed
+                        elapsed = max(told_secs - began_secs, last + 0.001)
+                if began_secs is None and told_secs is not None:
+                    began_secs = told_secs - elapsed
                 index += 1
                 yield Frame(
                     camera=self.camera,
@@ -175,9 +184,9 @@ class VideoSource:
                     f"{self.label}: not one frame of the video could be decoded",
                     hint="check that it plays, or convert it to H.264 in MP4",
                 )
-            expected = facts.frame_count
-            if self.ending.broken_off is None and expected and index < 0.9 * expected:
-                self.ending.broken_off = f"the file ends after frame {index} of {expected}"
+            if self.ending.broken_off is None:
+                seen_secs = elapsed + 1.0 / facts.fps
+                self.ending.broken_off = self._cut_short(stream, facts, index, seen_secs)
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Frames in order; damaged packets are stepped over and counted."""
@@ -203,6 +212,26 @@ class VideoSource:
             if frames:
                 damaged_in_a_row = 0
             yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+
+    def _cut_short(
+        self, stream: VideoStream, facts: SourceFacts, index: int, seen_secs: float
+    ) -> str | None:
+        """Why a file that ended without an error holds less than it says, or ``None``."""
+        if _URL.match(self._location):
+            return None
+        expected = facts.frame_count
+        entries = stream.index_entries
+        last = entries[len(entries) - 1] if len(entries) else None
+        # frames beyond the end of the file can be told exactly; their count only about, since
+        # an edit list may leave some out on purpose
+        cut = last is not None and last.pos + last.size > Path(self._location).stat().st_size
+        if expected and index < expected and (cut or index < 0.9 * expected):
+            return f"the file ends after frame {index} of {expected}"
+        # Matroska has no count of frames, but most writers note how long each stream lasts
+        told_secs = _seconds(stream.metadata.get("DURATION", ""))
+        if told_secs is not None and told_secs - seen_secs > max(1.0, 0.02 * told_secs):
+            return f"the file ends after {seen_secs:.1f} s of {told_secs:.1f} s"
+        return None
 
     def _open(self) -> InputContainer:
         is_url = bool(_URL.match(self._location))
@@ -237,9 +266,16 @@ class VideoSource:
                 hint="check that the file plays in a video player",
             )
         starts_at, clock = self._start(container, stream)
+        width, height = context.width, context.height
+        if not _URL.match(self._location):
+            # only a decoded frame tells that it is to be shown turned
+            first = next(self._decoded(container, stream), None)
+            self.ending = Ending()
+            if first is not None and _quarter_turns(first) % 2:
+                width, height = height, width
         return SourceFacts(
-            width=context.width,
-            height=context.height,
+            width=width,
+            height=height,
             fps=float(rate),
             frame_count=stream.frames or None,
             codec=context.name,
@@ -250,7 +286,7 @@ class VideoSource:
     def _start(self, container: InputContainer, stream: VideoStream) -> tuple[datetime, Clock]:
         if self._given_start is not None:
             return self._given_start, Clock.GIVEN
-        if self._location.lower().startswith("rtsp"):
+        if _URL.match(self._location) and self._location.lower().startswith("rtsp"):
             return datetime.now(UTC), Clock.ARRIVAL
         told = container.metadata.get("creation_time") or stream.metadata.get("creation_time")
         if told:
@@ -272,8 +308,21 @@ def _plain(error: FFmpegError | OSError) -> str:
 def _upright(decoded: VideoFrame) -> Bytes:
     """The frame as (H, W, 3) uint8 BGR, turned as the recorder meant it to be shown."""
     pixels: Bytes = decoded.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
-    quarter_turns = round(decoded.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
+    turns = _quarter_turns(decoded)
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def _quarter_turns(decoded: VideoFrame) -> int:
+    """How many quarter turns, counter-clockwise, bring the frame upright; 0-3."""
+    return round(decoded.rotation / 90) % 4
+
+
+def _seconds(text: str) -> float | None:
+    """``00:01:02.500000000`` as seconds; ``None`` if it is no such duration."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text)
+    if match is None:
+        return None
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
 
 
 class PictureFolder:
@@ -353,4 +402,5 @@ class PictureFolder:
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """A sort key by which img2 comes before img10."""
     parts = re.split(r"(\d+)", name.lower())
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
+    # not isdigit(): it is also true of "²", which is no number to int()
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
