@@ -10,7 +10,7 @@ import click
 from sightgrid.cli.output import json_option, note, print_table, progress, write_json
 
 if TYPE_CHECKING:
-    from sightgrid.vision.packs import Manifest
+    from sightgrid.vision.manifests import Manifest
 
 
 @click.group("models")
@@ -145,7 +145,7 @@ def verify(names: tuple[str, ...], json_file: str | None) -> int:
 
 
 def _fields(manifest: Manifest) -> dict[str, Any]:
-    from sightgrid.vision.packs import manifest_fields
+    from sightgrid.vision.manifests import manifest_fields
 
     return manifest_fields(manifest)
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -15,21 +16,22 @@ import numpy as np
 
 from sightgrid.domain.errors import PackError
 from sightgrid.vision.dequantisation import dequantise
+from sightgrid.vision.detection import YuNet
+from sightgrid.vision.manifests import CarriedFile, FetchedFile, read_manifest
 from sightgrid.vision.onnx import Runtime, open_network
 from sightgrid.vision.packs import (
-    CarriedFile,
-    FetchedFile,
     Pack,
     carried_path,
     catalogue,
+    describe_pack,
     embedding_contract,
     file_sha256,
-    finish_pack,
     installed,
     load_pack,
     new_folder,
-    read_manifest,
+    put_in_place,
 )
+from sightgrid.vision.sources import redacted
 
 _TIMEOUT_SECS = 30.0
 _CHUNK_BYTES = 1 << 18
@@ -51,7 +53,8 @@ def pull_pack(
     digests: Sequence[str] = (),
     tell: Callable[[str, int, int | None], None] | None = None,
 ) -> Pack:
-    """Fetches the files of a catalogue pack, checks their SHA-256 and puts the pack in place.
+    """Fetches the files of a catalogue pack, checks their SHA-256, and puts the pack in place
+    once its networks have run.
 
     Args:
         urls: where to fetch detector and embedder from instead of the catalogue's own addresses,
@@ -89,7 +92,7 @@ def pull_pack(
             _fetch(FetchedFile(url, digest.lower()), raw, tell)
             dequantise(raw, folder / model.file)
             raw.unlink()
-        return finish_pack(folder, manifest)
+        return put_in_place(_proved(describe_pack(folder, manifest)))
 
 
 def add_pack(source: Path) -> Pack:
@@ -119,14 +122,17 @@ def add_pack(source: Path) -> Pack:
                 raise PackError(f"{path} names {model.file}, which is not beside it")
             if model.sha256 is None:
                 raise PackError(f"{path}: {model.file} has no sha256")
-            if file_sha256(file) != model.sha256:
+            if file_sha256(file) != model.sha256.lower():
                 raise PackError(f"{file} is not the file its manifest describes: SHA-256 differs")
             shutil.copyfile(file, folder / model.file)
-        pack = finish_pack(folder, manifest)
-    problems = [finding for finding in verify_pack(pack.manifest.name) if finding.problem]
-    if problems:
-        shutil.rmtree(pack.folder)
-        raise PackError(f"pack '{manifest.name}': {problems[0].subject}: {problems[0].problem}")
+        return put_in_place(_proved(describe_pack(folder, manifest)))
+
+
+def _proved(pack: Pack) -> Pack:
+    """The pack, once its networks have run: a bad one must not take the place of a good one."""
+    ran = _check_runs(pack)
+    if ran.problem is not None:
+        raise PackError(f"pack '{pack.manifest.name}' does not run: {ran.problem}")
     return pack
 
 
@@ -166,14 +172,22 @@ def _check_carrier(file: str, carried: CarriedFile) -> Finding:
 
 
 def _check_runs(pack: Pack) -> Finding:
-    """Runs the embedder on noise: the vectors must have the length the manifest promises."""
+    """Runs both networks on noise: the detector must give what is decoded, and the embedder
+    vectors of the length the manifest promises."""
     prepared = pack.manifest.embedder_input
     noise = np.random.default_rng(0).uniform(0, 255, (2, 3, prepared.input_px, prepared.input_px))
+    try:
+        detector = open_network(pack.detector_path, runtime=Runtime.ONNXRUNTIME, threads=1)
+        YuNet(detector).detect(np.zeros((64, 96, 3), np.uint8))
+    except (PackError, ValueError, IndexError) as error:
+        return Finding("networks run", f"the detector: {error}")
+    except KeyError as error:
+        return Finding("networks run", f"the detector gives no output {error}")
     try:
         network = open_network(pack.embedder_path, runtime=Runtime.ONNXRUNTIME, threads=1)
         (vectors,) = network.run(noise.astype(np.float32)).values()
     except (PackError, ValueError) as error:
-        return Finding("networks run", str(error))
+        return Finding("networks run", f"the embedder: {error}")
     fits = vectors.shape == (2, prepared.dimension)
     return Finding("networks run", None if fits else f"vectors of shape {vectors.shape[1:]}")
 
@@ -182,8 +196,9 @@ def _fetch(
     wanted: FetchedFile, target: Path, tell: Callable[[str, int, int | None], None] | None
 ) -> None:
     scheme = wanted.url.partition(":")[0].lower()
+    shown = redacted(wanted.url)
     if scheme not in ("https", "http", "file"):
-        raise PackError(f"'{wanted.url}' is no address a file can be fetched from")
+        raise PackError(f"'{shown}' is no address a file can be fetched from")
     digest = hashlib.sha256()
     done = 0
     try:
@@ -197,21 +212,27 @@ def _fetch(
             while chunk := answer.read(_CHUNK_BYTES):
                 done += len(chunk)
                 if done > _LARGEST_BYTES:
-                    raise PackError(f"{wanted.url}: larger than any model; stopped")
+                    raise PackError(f"{shown}: larger than any model; stopped")
                 digest.update(chunk)
                 stream.write(chunk)
                 if tell is not None:
                     tell(target.stem, done, total)
+    except (HTTPException, ValueError):
+        # the reason would repeat the address, with the password that may be in it
+        raise PackError(
+            f"{shown} is no address a file can be fetched from",
+            hint="an address can't hold a user name and password here",
+        ) from None
     except (URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise PackError(
-            f"{wanted.url} can't be fetched: {reason}",
+            f"{shown} can't be fetched: {reason}",
             hint="without internet, give --url with a file:// address or a mirror of your own",
         ) from error
     except OSError as error:
-        raise PackError(f"{wanted.url} can't be stored: {error.strerror or error}") from error
+        raise PackError(f"{shown} can't be stored: {error.strerror or error}") from error
     if digest.hexdigest() != wanted.sha256:
         raise PackError(
-            f"{wanted.url}: SHA-256 is {digest.hexdigest()}, expected {wanted.sha256}",
+            f"{shown}: SHA-256 is {digest.hexdigest()}, expected {wanted.sha256}",
             hint="the file has changed or was damaged on the way; nothing was installed",
         )

@@ -11,15 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -29,84 +27,16 @@ from platformdirs import user_cache_path
 
 from sightgrid.domain.errors import PackError
 from sightgrid.domain.faces import EmbeddingContract
-from sightgrid.domain.geometry import Floats
+from sightgrid.vision.manifests import (
+    PACK_NAME,
+    CarriedFile,
+    Manifest,
+    manifest_fields,
+    read_manifest,
+)
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class CarriedFile:
-    """A file inside an installed Python package, whose bytes must have this SHA-256."""
-
-    distribution: str
-    version: str
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedFile:
-    """A file on the web that ``models pull`` may fetch when it is told to."""
-
-    url: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """One network of a pack: file name, rights, where it comes from, what it was trained on."""
-
-    kind: str
-    file: str
-    licence: str
-    origin: str
-    training_data: str
-    carried_by: CarriedFile | None
-    fetched_from: FetchedFile | None
-    sha256: str | None
-    """Of the file in the pack's own folder; ``None`` in the catalogue, where none lies yet."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EmbedderInput:
-    """How a face must be prepared: everything but the weights that an embedding depends on."""
-
-    input_px: int
-    colour_order: str
-    mean: float
-    scale: float
-    flip_average: bool
-    dimension: int
-    numeric_class: str
-    metric: str
-    template: Floats
-    """(5, 2) float32: where the landmarks go, in pixels of the input."""
-    strength_middle: float
-    strength_width: float
-    """The logistic step from the length of a raw vector to an embedding's strength, 0-1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """How alike different people come out with this pack: ``impostors`` are pairs of (false match
-    rate, similarity), from which thresholds follow for a budget of mistakes and a size of gallery
-    (docs/trajectories.md)."""
-
-    impostors: tuple[tuple[float, float], ...]
-    measured_on: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Manifest:
-    """The page that describes a pack."""
-
-    name: str
-    version: str
-    title: str
-    detector: ModelFile
-    embedder: ModelFile
-    embedder_input: EmbedderInput
-    thresholds: Thresholds
+# two processes may be in each other's way when they replace a pack, but not this often
+_MOVES = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +81,7 @@ def installed() -> dict[str, Path]:
     return {
         folder.name: folder
         for folder in sorted(root.iterdir())
-        if _NAME.fullmatch(folder.name) and (folder / "manifest.json").is_file()
+        if PACK_NAME.fullmatch(folder.name) and (folder / "manifest.json").is_file()
     }
 
 
@@ -163,83 +93,29 @@ def load_pack(name: str) -> Pack:
     """
     shelf = catalogue()
     folder = installed().get(name)
-    if folder is not None:
-        pack = _open_folder(folder)
-        expected = shelf.get(name)
-        if expected is None or expected.version == pack.manifest.version:
-            return pack
     manifest = shelf.get(name)
     if manifest is None:
+        if folder is not None:
+            return _open_folder(folder)
         known = sorted(shelf.keys() | installed().keys())
         raise PackError(f"there is no pack '{name}'", hint=f"known packs: {', '.join(known)}")
-    if manifest.detector.carried_by is None or manifest.embedder.carried_by is None:
+    carried = manifest.detector.carried_by is not None and manifest.embedder.carried_by is not None
+    if folder is not None:
+        try:
+            pack = _open_folder(folder)
+        except PackError:
+            # left behind by another version, or damaged: a carried pack is simply built again
+            if not carried:
+                raise
+        else:
+            if pack.manifest.version == manifest.version:
+                return pack if _describes(manifest, pack) else _describe_anew(pack, manifest)
+    if not carried:
         raise PackError(
             f"the files of pack '{name}' are not here yet",
             hint=f"fetch them with: sightgrid models pull {name}",
         )
     return _build_carried(manifest)
-
-
-def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
-    """A manifest from its JSON object; ``where`` names the file in errors.
-
-    Raises:
-        PackError: a field is missing or of the wrong kind.
-    """
-    try:
-        embedder = fields["embedder"]
-        template = np.array(embedder["template"], np.float32)
-        if template.shape != (5, 2):
-            raise PackError(f"{where}: embedder.template needs five points")
-        if not _NAME.fullmatch(fields["name"]):
-            raise PackError(f"{where}: '{fields['name']}' is no name for a pack")
-        return Manifest(
-            name=fields["name"],
-            version=str(fields["version"]),
-            title=str(fields["title"]),
-            detector=_model_file(fields["detector"]),
-            embedder=_model_file(embedder),
-            embedder_input=EmbedderInput(
-                input_px=int(embedder["input_px"]),
-                colour_order=str(embedder["colour_order"]),
-                mean=float(embedder["mean"]),
-                scale=float(embedder["scale"]),
-                flip_average=bool(embedder["flip_average"]),
-                dimension=int(embedder["dimension"]),
-                numeric_class=str(embedder["numeric_class"]),
-                metric=str(embedder["metric"]),
-                template=template,
-                strength_middle=float(embedder["strength"]["middle"]),
-                strength_width=float(embedder["strength"]["width"]),
-            ),
-            thresholds=Thresholds(
-                impostors=tuple(
-                    (float(rate), float(level)) for rate, level in fields["thresholds"]["impostors"]
-                ),
-                measured_on=str(fields["thresholds"]["measured_on"]),
-            ),
-        )
-    except KeyError as error:
-        raise PackError(f"{where}: field {error} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise PackError(f"{where}: {error}") from error
-
-
-def _model_file(fields: Mapping[str, Any]) -> ModelFile:
-    file = str(fields["file"])
-    if Path(file).name != file:
-        raise PackError(f"a pack's file must lie beside its manifest, not at '{file}'")
-    carried, fetched = fields.get("carried_by"), fields.get("fetched_from")
-    return ModelFile(
-        kind=str(fields["kind"]),
-        file=file,
-        licence=str(fields["licence"]),
-        origin=str(fields["origin"]),
-        training_data=str(fields["training_data"]),
-        carried_by=None if carried is None else CarriedFile(**carried),
-        fetched_from=None if fetched is None else FetchedFile(**fetched),
-        sha256=fields.get("sha256"),
-    )
 
 
 def file_sha256(path: Path) -> str:
@@ -256,13 +132,19 @@ def embedding_contract(embedder: Path, manifest: Manifest) -> EmbeddingContract:
     """
     try:
         graph = onnx.load(embedder).graph
-    except (OSError, DecodeError) as error:
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
         raise PackError(f"{embedder} can't be read as a network: {error}") from error
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        # some exporters keep their weights here
+        values = [item.t for item in node.attribute if item.name == "value"]
+        if node.op_type == "Constant" and values:
+            tensors[node.output[0]] = values[0]
     digest = hashlib.sha256()
-    for tensor in sorted(graph.initializer, key=lambda item: item.name):
-        values = numpy_helper.to_array(tensor)
-        digest.update(f"{values.dtype.str}{values.shape}".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
+    for name in sorted(tensors):
+        weights = numpy_helper.to_array(tensors[name])
+        digest.update(f"{weights.dtype.str}{weights.shape}".encode())
+        digest.update(np.ascontiguousarray(weights).tobytes())
     prepared = manifest.embedder_input
     digest.update(np.ascontiguousarray(prepared.template, "<f4").tobytes())
     digest.update(
@@ -340,27 +222,73 @@ def _build_carried(manifest: Manifest) -> Pack:
             if model.carried_by is None:
                 raise PackError(f"pack '{manifest.name}' names no carrier of {model.file}")
             dequantise(carried_path(model.carried_by), folder / model.file)
-        return finish_pack(folder, manifest)
+        return put_in_place(describe_pack(folder, manifest))
 
 
-def finish_pack(folder: Path, manifest: Manifest) -> Pack:
-    """Writes the manifest with the digests of what lies in ``folder``; moves it into place."""
+def _describes(manifest: Manifest, pack: Pack) -> bool:
+    """Whether a pack's own manifest says the same, digests and contract aside."""
+    one, other = manifest_fields(manifest), manifest_fields(pack.manifest)
+    for fields in (one, other):
+        for part in ("detector", "embedder"):
+            fields[part].pop("sha256", None)
+    return one == other
+
+
+def _describe_anew(pack: Pack, manifest: Manifest) -> Pack:
+    """The same networks under a newer manifest, for instance with thresholds measured again."""
+    with new_folder(manifest.name) as folder:
+        shutil.copyfile(pack.detector_path, folder / manifest.detector.file)
+        shutil.copyfile(pack.embedder_path, folder / manifest.embedder.file)
+        return put_in_place(describe_pack(folder, manifest))
+
+
+def describe_pack(folder: Path, manifest: Manifest) -> Pack:
+    """Writes the manifest with the digests and the contract of the networks in ``folder``."""
     contract = embedding_contract(folder / manifest.embedder.file, manifest)
     fields = manifest_fields(manifest)
     for part, model in (("detector", manifest.detector), ("embedder", manifest.embedder)):
         fields[part]["sha256"] = file_sha256(folder / model.file)
     fields["contract"] = contract.id
     (folder / "manifest.json").write_text(json.dumps(fields, indent=1) + "\n", "utf-8")
-    target = cache_folder() / "packs" / manifest.name
-    if target.exists():
-        shutil.rmtree(target)
-    try:
-        folder.rename(target)
-    except OSError:
-        # another process has built the same pack meanwhile; theirs is as good
-        if not (target / "manifest.json").is_file():
-            raise
+    return _open_folder(folder)
+
+
+def put_in_place(pack: Pack) -> Pack:
+    """Moves a described pack into the cache, instead of what was there under its name.
+
+    Another process may do the same with the same pack at this moment, or have opened it: what is
+    there and whole is left alone.
+    """
+    target = cache_folder() / "packs" / pack.manifest.name
+    retired = pack.folder.with_name(f"{pack.folder.name}-old")
+    for _ in range(_MOVES):
+        with suppress(OSError):
+            pack.folder.rename(target)
+            break
+        if _is_twin(target, pack):
+            break
+        with suppress(OSError):
+            target.rename(retired)
+        shutil.rmtree(retired, ignore_errors=True)
+    else:
+        raise PackError(
+            f"{target} can't be replaced", hint=f"remove {target}, or set SIGHTGRID_CACHE"
+        )
     return _open_folder(target)
+
+
+def _is_twin(folder: Path, pack: Pack) -> bool:
+    """Whether ``folder`` holds the same manifest and networks, undamaged."""
+    manifest = pack.manifest
+    try:
+        return (folder / "manifest.json").read_bytes() == (
+            pack.folder / "manifest.json"
+        ).read_bytes() and all(
+            file_sha256(folder / model.file) == model.sha256
+            for model in (manifest.detector, manifest.embedder)
+        )
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -384,57 +312,3 @@ def new_folder(name: str) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def manifest_fields(manifest: Manifest) -> dict[str, Any]:
-    """The manifest as its JSON object, the counterpart of :func:`read_manifest`."""
-
-    def of_file(model: ModelFile) -> dict[str, Any]:
-        fields: dict[str, Any] = {
-            "kind": model.kind,
-            "file": model.file,
-            "licence": model.licence,
-            "origin": model.origin,
-            "training_data": model.training_data,
-        }
-        if model.carried_by is not None:
-            carried = model.carried_by
-            fields["carried_by"] = {
-                "distribution": carried.distribution,
-                "version": carried.version,
-                "path": carried.path,
-                "sha256": carried.sha256,
-            }
-        if model.fetched_from is not None:
-            fields["fetched_from"] = {
-                "url": model.fetched_from.url,
-                "sha256": model.fetched_from.sha256,
-            }
-        if model.sha256 is not None:
-            fields["sha256"] = model.sha256
-        return fields
-
-    prepared = manifest.embedder_input
-    return {
-        "name": manifest.name,
-        "version": manifest.version,
-        "title": manifest.title,
-        "detector": of_file(manifest.detector),
-        "embedder": of_file(manifest.embedder)
-        | {
-            "input_px": prepared.input_px,
-            "colour_order": prepared.colour_order,
-            "mean": prepared.mean,
-            "scale": prepared.scale,
-            "flip_average": prepared.flip_average,
-            "dimension": prepared.dimension,
-            "numeric_class": prepared.numeric_class,
-            "metric": prepared.metric,
-            "strength": {"middle": prepared.strength_middle, "width": prepared.strength_width},
-            "template": [[round(float(v), 4) for v in point] for point in prepared.template],
-        },
-        "thresholds": {
-            "impostors": [list(point) for point in manifest.thresholds.impostors],
-            "measured_on": manifest.thresholds.measured_on,
-        },
-    }

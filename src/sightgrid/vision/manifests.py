@@ -1,0 +1,221 @@
+"""The page that describes a model pack: its networks, their rights and origins, how a face must
+be prepared for them, and how alike different people come out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sightgrid.domain.errors import PackError
+from sightgrid.domain.geometry import Floats
+
+PACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# a word that nothing acts on would still move embeddings into a contract of their own
+_KNOWN_VALUES = {
+    "colour_order": ("RGB", "BGR"),
+    "flip_average": (True, False),
+    "numeric_class": ("fp32", "int8"),
+    "metric": ("cosine",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedFile:
+    """A file inside an installed Python package, whose bytes must have this SHA-256."""
+
+    distribution: str
+    version: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file on the web that ``models pull`` may fetch when it is told to."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One network of a pack: file name, rights, where it comes from, what it was trained on."""
+
+    kind: str
+    file: str
+    licence: str
+    origin: str
+    training_data: str
+    carried_by: CarriedFile | None
+    fetched_from: FetchedFile | None
+    sha256: str | None
+    """Of the file in the pack's own folder; ``None`` in the catalogue, where none lies yet."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbedderInput:
+    """How a face must be prepared: everything but the weights that an embedding depends on."""
+
+    input_px: int
+    colour_order: str
+    mean: float
+    scale: float
+    flip_average: bool
+    dimension: int
+    numeric_class: str
+    metric: str
+    template: Floats
+    """(5, 2) float32: where the landmarks go, in pixels of the input."""
+    strength_middle: float
+    strength_width: float
+    """The logistic step from the length of a raw vector to an embedding's strength, 0-1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How alike different people come out with this pack: ``impostors`` are pairs of (false match
+    rate, similarity), from which thresholds follow for a budget of mistakes and a size of gallery
+    (docs/trajectories.md)."""
+
+    impostors: tuple[tuple[float, float], ...]
+    measured_on: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Manifest:
+    """The page that describes a pack."""
+
+    name: str
+    version: str
+    title: str
+    detector: ModelFile
+    embedder: ModelFile
+    embedder_input: EmbedderInput
+    thresholds: Thresholds
+
+
+def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
+    """A manifest from its JSON object; ``where`` names the file in errors.
+
+    Raises:
+        PackError: a field is missing or of the wrong kind.
+    """
+    try:
+        embedder = fields["embedder"]
+        template = np.array(embedder["template"], np.float32)
+        if template.shape != (5, 2):
+            raise PackError(f"{where}: embedder.template needs five points")
+        if not PACK_NAME.fullmatch(fields["name"]):
+            raise PackError(f"{where}: '{fields['name']}' is no name for a pack")
+        for field, known in _KNOWN_VALUES.items():
+            if embedder[field] not in known:
+                raise PackError(
+                    f"{where}: embedder.{field} '{embedder[field]}' is unknown",
+                    hint=f"known: {', '.join(map(str, known))}",
+                )
+        return Manifest(
+            name=fields["name"],
+            version=str(fields["version"]),
+            title=str(fields["title"]),
+            detector=_model_file(fields["detector"]),
+            embedder=_model_file(embedder),
+            embedder_input=EmbedderInput(
+                input_px=int(embedder["input_px"]),
+                colour_order=str(embedder["colour_order"]),
+                mean=float(embedder["mean"]),
+                scale=float(embedder["scale"]),
+                flip_average=bool(embedder["flip_average"]),
+                dimension=int(embedder["dimension"]),
+                numeric_class=str(embedder["numeric_class"]),
+                metric=str(embedder["metric"]),
+                template=template,
+                strength_middle=float(embedder["strength"]["middle"]),
+                strength_width=float(embedder["strength"]["width"]),
+            ),
+            thresholds=Thresholds(
+                impostors=tuple(
+                    (float(rate), float(level)) for rate, level in fields["thresholds"]["impostors"]
+                ),
+                measured_on=str(fields["thresholds"]["measured_on"]),
+            ),
+        )
+    except KeyError as error:
+        raise PackError(f"{where}: field {error} is missing") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise PackError(f"{where}: {error}") from error
+
+
+def _model_file(fields: Mapping[str, Any]) -> ModelFile:
+    file = str(fields["file"])
+    if Path(file).name != file:
+        raise PackError(f"a pack's file must lie beside its manifest, not at '{file}'")
+    carried, fetched = fields.get("carried_by"), fields.get("fetched_from")
+    return ModelFile(
+        kind=str(fields["kind"]),
+        file=file,
+        licence=str(fields["licence"]),
+        origin=str(fields["origin"]),
+        training_data=str(fields["training_data"]),
+        carried_by=None if carried is None else CarriedFile(**carried),
+        fetched_from=None if fetched is None else FetchedFile(**fetched),
+        sha256=fields.get("sha256"),
+    )
+
+
+def manifest_fields(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as its JSON object, the counterpart of :func:`read_manifest`."""
+
+    def of_file(model: ModelFile) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "kind": model.kind,
+            "file": model.file,
+            "licence": model.licence,
+            "origin": model.origin,
+            "training_data": model.training_data,
+        }
+        if model.carried_by is not None:
+            carried = model.carried_by
+            fields["carried_by"] = {
+                "distribution": carried.distribution,
+                "version": carried.version,
+                "path": carried.path,
+                "sha256": carried.sha256,
+            }
+        if model.fetched_from is not None:
+            fields["fetched_from"] = {
+                "url": model.fetched_from.url,
+                "sha256": model.fetched_from.sha256,
+            }
+        if model.sha256 is not None:
+            fields["sha256"] = model.sha256
+        return fields
+
+    prepared = manifest.embedder_input
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "title": manifest.title,
+        "detector": of_file(manifest.detector),
+        "embedder": of_file(manifest.embedder)
+        | {
+            "input_px": prepared.input_px,
+            "colour_order": prepared.colour_order,
+            "mean": prepared.mean,
+            "scale": prepared.scale,
+            "flip_average": prepared.flip_average,
+            "dimension": prepared.dimension,
+            "numeric_class": prepared.numeric_class,
+            "metric": prepared.metric,
+            "strength": {"middle": prepared.strength_middle, "width": prepared.strength_width},
+            "template": [[float(str(v)) for v in point] for point in prepared.template],
+        },
+        "thresholds": {
+            "impostors": [list(point) for point in manifest.thresholds.impostors],
+            "measured_on": manifest.thresholds.measured_on,
+        },
+    }
