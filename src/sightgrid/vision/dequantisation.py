@@ -40,10 +40,29 @@ def dequantise(source: Path, target: Path) -> None:
         raise PackError(f"{source.name} can't be read as an ONNX file: {error}") from error
     except DecodeError as error:
         raise PackError(f"{source.name} is no ONNX file") from error
+    try:
+        _make_plain(model)
+        onnx.checker.check_model(model)
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        onnx.checker.ValidationError,
+    ) as error:
+        # an empty or cut-off file may still be read as a graph with nothing in it
+        raise PackError(f"{source.name} is no network this can convert: {error}") from error
+    target.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _make_plain(model: onnx.ModelProto) -> None:
+    """Changes the graph in place; an unfamiliar one may raise about anything."""
     graph = model.graph
     constants = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
     nodes = _multiply_out(graph.node, constants)
-    nodes = _fold_batch_norms(_drop_dropouts(nodes), constants)
+    results = {item.name for item in graph.output}
+    nodes = _fold_batch_norms(_drop_dropouts(nodes, results), constants, results)
 
     used = {name for node in nodes for name in node.input}
     del graph.node[:]
@@ -61,8 +80,6 @@ def dequantise(source: Path, target: Path) -> None:
     del model.opset_import[:]
     model.opset_import.append(onnx.helper.make_opsetid("", _PLAIN_OPSET))
     model.ir_version = _PLAIN_IR
-    onnx.checker.check_model(model)
-    target.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, object]:
@@ -120,21 +137,27 @@ def _scaled(
     return plain
 
 
-def _drop_dropouts(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    renamed = {node.output[0]: node.input[0] for node in nodes if node.op_type == "Dropout"}
-    kept = [node for node in nodes if node.op_type != "Dropout"]
-    for node in kept:
+def _drop_dropouts(nodes: list[onnx.NodeProto], results: set[str]) -> list[onnx.NodeProto]:
+    renamed: dict[str, str] = {}
+    kept = []
+    for node in nodes:
         for position, name in enumerate(node.input):
             node.input[position] = renamed.get(name, name)
+        if node.op_type != "Dropout":
+            kept.append(node)
+        elif node.output[0] in results:
+            kept.append(onnx.helper.make_node("Identity", [node.input[0]], [node.output[0]]))
+        else:
+            renamed[node.output[0]] = node.input[0]
     return kept
 
 
 def _fold_batch_norms(
-    nodes: list[onnx.NodeProto], constants: dict[str, NDArray[np.generic]]
+    nodes: list[onnx.NodeProto], constants: dict[str, NDArray[np.generic]], results: set[str]
 ) -> list[onnx.NodeProto]:
     """Moves each normalisation that follows a convolution or a dense layer into its weights."""
     makers = {node.output[0]: node for node in nodes if node.op_type in ("Conv", "Gemm")}
-    readers: dict[str, int] = {}
+    readers = dict.fromkeys(results, 1)
     for node in nodes:
         for name in node.input:
             readers[name] = readers.get(name, 0) + 1
@@ -151,8 +174,10 @@ def _fold_batch_norms(
         factor = gamma / np.sqrt(variance + epsilon)
         weight = constants[maker.input[1]].astype(np.float64)
         bias = constants[maker.input[2]].astype(np.float64) if len(maker.input) > 2 else 0.0
-        if maker.op_type == "Gemm" and _attributes(maker).get("transB", 0) != 1:
-            raise PackError(f"dense layer {maker.name} is stored in an order this can't fold")
+        told = _attributes(maker)
+        plain = told.get("alpha", 1.0) == told.get("beta", 1.0) == 1.0 and not told.get("transA", 0)
+        if maker.op_type == "Gemm" and (told.get("transB", 0) != 1 or not plain):
+            raise PackError(f"dense layer {maker.name} is stored in a way this can't fold")
         sides = [-1] + [1] * (weight.ndim - 1)
         names = (f"{node.output[0]}_folded_weight", f"{node.output[0]}_folded_bias")
         constants[names[0]] = (weight * factor.reshape(sides)).astype(np.float32)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import helper
 
 from sightgrid.domain.errors import MissingExtra, PackError
@@ -80,12 +81,19 @@ class OnnxRuntimeNetwork:
             if type(error).__module__.partition(".")[0] != "onnxruntime":
                 raise
             raise PackError(f"ONNX Runtime can't load {path.name}: {error}") from error
+        self._name = path.name
         self._input = self._session.get_inputs()[0].name
         self.outputs = tuple(item.name for item in self._session.get_outputs())
 
     def run(self, batch: Floats) -> dict[str, Floats]:
         """One forward pass; every output by its name."""
-        return dict(zip(self.outputs, self._session.run(None, {self._input: batch}), strict=True))
+        try:
+            arrays = self._session.run(None, {self._input: batch})
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "onnxruntime":
+                raise
+            raise PackError(f"ONNX Runtime can't run {self._name}: {error}") from error
+        return dict(zip(self.outputs, arrays, strict=True))
 
 
 def _with_prelu_spelt_out(path: Path) -> bytes:
@@ -96,8 +104,8 @@ def _with_prelu_spelt_out(path: Path) -> bytes:
     """
     try:
         model = onnx.load(path)
-    except (OSError, ValueError) as error:
-        raise PackError(f"{path} can't be read: {error}") from error
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
+        raise PackError(f"{path} can't be read as a network: {error}") from error
     nodes = []
     for node in model.graph.node:
         if node.op_type != "PRelu":
@@ -140,6 +148,7 @@ class OpenVinoNetwork:
             )
         except RuntimeError as error:
             raise PackError(f"OpenVINO can't load {path.name}: {error}") from error
+        self._name = path.name
         self.outputs = tuple(item.get_any_name() for item in self._compiled.outputs)
         self._local = threading.local()
 
@@ -148,7 +157,10 @@ class OpenVinoNetwork:
         request: Any = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
-        request.infer({0: batch}, share_inputs=True)
+        try:
+            request.infer({0: batch}, share_inputs=True)
+        except RuntimeError as error:
+            raise PackError(f"OpenVINO can't run {self._name}: {error}") from error
         return {
             name: np.array(request.get_output_tensor(number).data)
             for number, name in enumerate(self.outputs)
