@@ -114,7 +114,8 @@ class YuNet:
             corner = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
             box = outputs[f"bbox_{stride}"][0, cells]
             centre = (corner + box[:, :2]) * stride
-            sides = np.exp(np.clip(box[:, 2:], -10, 10)) * stride
+            # even at 8K, float32 can tell the two edges of the narrowest box apart
+            sides = np.exp(np.clip(box[:, 2:], -4, 10)) * stride
             points = outputs[f"kps_{stride}"][0, cells].reshape(-1, 5, 2)
             scores.append(score[cells])
             boxes.append(np.concatenate([centre - sides / 2, centre + sides / 2], axis=1))

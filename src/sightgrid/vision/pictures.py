@@ -14,6 +14,7 @@ PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 # 40 megapixels: larger than any camera or phone sends, small enough not to exhaust a box
 MAX_PIXELS = 40_000_000
+_LIMIT = f"the limit is {MAX_PIXELS // 1_000_000} megapixels; scale it down"
 
 
 def read_picture(path: Path) -> Bytes:
@@ -28,11 +29,11 @@ def read_picture(path: Path) -> Bytes:
         with Image.open(path, formats=_FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
-                raise ImageError(
-                    f"{path}: {width} x {height} pixels are too many",
-                    hint=f"the limit is {MAX_PIXELS // 1_000_000} megapixels; scale it down",
-                )
+                raise ImageError(f"{path}: {width} x {height} pixels are too many", hint=_LIMIT)
             upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I"):
+                # 16-bit grey: Pillow's own conversion would turn all but the darkest white
+                upright = Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))
             if upright.has_transparency_data:
                 shaded = upright.convert("RGBA")
                 upright = Image.new("RGB", shaded.size, "white")
@@ -42,8 +43,10 @@ def read_picture(path: Path) -> Bytes:
         raise ImageError(f"{path}: there is no such file") from None
     except IsADirectoryError:
         raise ImageError(f"{path}: is a folder, not a picture") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError):
+    except UnidentifiedImageError:
         raise ImageError(f"{path}: is no JPEG, PNG, WebP or BMP picture") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{path}: has far too many pixels", hint=_LIMIT) from None
     except (OSError, ValueError, SyntaxError) as error:
         # Pillow's decoders report damage as any of these
         raise ImageError(f"{path}: the picture is damaged: {error}") from error
