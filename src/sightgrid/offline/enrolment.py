@@ -80,7 +80,7 @@ def enrol_folder(folder: Path, *, enroller: FaceEnroller, same: float) -> Enrolm
     if not folder.is_dir():
         raise SourceError(f"{folder}: there is no such folder of people")
     notes: list[str] = []
-    people: list[EnrolledPerson] = []
+    by_name: dict[str, tuple[Embedding, ...]] = {}
     loose: dict[str, list[tuple[str, Embedding]]] = {}
     for entry in sorted(folder.iterdir(), key=lambda path: path.name):
         if entry.name.startswith("."):
@@ -88,21 +88,23 @@ def enrol_folder(folder: Path, *, enroller: FaceEnroller, same: float) -> Enrolm
         if entry.is_dir():
             faces = _embed_all(_photos(entry), enroller, notes)
             if faces:
-                people.append(EnrolledPerson(entry.name, tuple(face for _, face in faces)))
+                by_name[_readable(entry.name)] = tuple(face for _, face in faces)
             else:
                 notes.append(f"{entry.name}: not enrolled, no photo of it could be used")
         elif entry.suffix.lower() in PICTURE_SUFFIXES:
-            loose.setdefault(_name_without_number(entry.stem), []).extend(
+            loose.setdefault(_name_without_number(_readable(entry.stem)), []).extend(
                 _embed_all([entry], enroller, notes)
             )
-    for name, faces in loose.items():
-        people += _persons_of(name, faces, same=same)
+    for stem, faces in loose.items():
+        for name, own in _persons_of(stem, faces, same=same):
+            # anna.jpg and anna.png, or anna.jpg beside the folder anna: a name is one person
+            by_name[name] = by_name.get(name, ()) + own
+    people = [EnrolledPerson(name, faces) for name, faces in sorted(by_name.items())]
     if not people:
         raise SourceError(
             f"{folder}: nobody could be enrolled" + (f": {notes[0]}" if notes else ""),
             hint="give a folder a person, or photos named for the person",
         )
-    people.sort(key=lambda person: person.name)
     notes += _look_alikes(people, same=same)
     return Enrolment(tuple(people), tuple(notes))
 
@@ -123,7 +125,10 @@ def _embed_all(
     for photo in photos:
         try:
             faces.append(
-                (photo.stem, enroller.embed_only_face(read_picture(photo), where=str(photo)))
+                (
+                    _readable(photo.stem),
+                    enroller.embed_only_face(read_picture(photo), where=str(photo)),
+                )
             )
         except ImageError as error:
             notes.append(f"left out {error}")
@@ -134,16 +139,18 @@ def _name_without_number(stem: str) -> str:
     return re.sub(r"[ _-]*(\(\d+\)|\d+)$", "", stem) or stem
 
 
+def _readable(name: str) -> str:
+    """A file's name as text; bytes that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def _persons_of(
     name: str, faces: Sequence[tuple[str, Embedding]], *, same: float
-) -> list[EnrolledPerson]:
-    if not faces:
-        return []
-    stems = [stem for stem, _ in faces]
+) -> list[tuple[str, tuple[Embedding, ...]]]:
     one_person = all(a.cosine(b) >= same for (_, a), (_, b) in combinations(faces, 2))
     if len(faces) > 1 and one_person:
-        return [EnrolledPerson(name, tuple(face for _, face in faces))]
-    return [EnrolledPerson(stem, (face,)) for stem, (_, face) in zip(stems, faces, strict=True)]
+        return [(name, tuple(face for _, face in faces))]
+    return [(stem, (face,)) for stem, face in faces]
 
 
 def _look_alikes(people: Sequence[EnrolledPerson], *, same: float) -> list[str]:

@@ -15,6 +15,7 @@ mistake is answered with file, line, field and the nearest known word.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from itertools import combinations
@@ -28,6 +29,7 @@ from sightgrid.domain.grid import CameraGrid, CameraLink
 _TOP = ("cameras", "positions", "links", "overlap")
 _CAMERA = ("position", "overlap")
 _LINK = ("from", "to", "secs", "overlap")
+_LARGEST_NUMBER = 1e7  # seconds: a third of a year
 
 
 def read_grid(path: Path, *, cameras: Collection[str]) -> CameraGrid:
@@ -43,11 +45,15 @@ def read_grid(path: Path, *, cameras: Collection[str]) -> CameraGrid:
         root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: can't be read: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SettingsError(f"{path}, line {line}: {error.problem}") from error
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise SettingsError(
+            f"{path}: is no YAML file", hint="the file is text, in UTF-8"
+        ) from error
     if root is None:
         return CameraGrid()
     reader = _Reader(path)
@@ -104,7 +110,7 @@ class _Reader:
             raise self.fail(node, f"{what} must be a mapping of names to values")
         seen: set[str] = set()
         for key_node, value in node.value:
-            key = str(key_node.value)
+            key = self.word(key_node, field=f"a name in {what}")
             if known is not None and key not in known:
                 near = get_close_matches(key, known, n=1)
                 raise self.fail(
@@ -122,17 +128,26 @@ class _Reader:
             raise self.fail(node, f"{field} must be a list")
         return list(node.value)
 
+    def word(self, node: yaml.Node, *, field: str) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.fail(node, f"{field}: must be a single word or number")
+        return str(node.value)
+
     def number(self, node: yaml.Node, *, field: str) -> float:
+        word = self.word(node, field=field)
         try:
-            return float(str(node.value))
+            number = float(word)
         except ValueError:
-            raise self.fail(node, f"{field}: '{node.value}' is no number") from None
+            number = math.nan
+        if not abs(number) <= _LARGEST_NUMBER:
+            raise self.fail(node, f"{field}: '{word}' is no number")
+        return number
 
     def truth(self, node: yaml.Node, *, field: str) -> bool:
-        word = str(node.value).lower()
-        if word not in ("true", "false", "yes", "no"):
-            raise self.fail(node, f"{field}: '{node.value}' is neither true nor false")
-        return word in ("true", "yes")
+        word = self.word(node, field=field)
+        if word.lower() not in ("true", "false", "yes", "no"):
+            raise self.fail(node, f"{field}: '{word}' is neither true nor false")
+        return word.lower() in ("true", "yes")
 
     def position(self, node: yaml.Node, *, field: str) -> tuple[float, float]:
         numbers = [self.number(item, field=field) for item in self.items(node, field=field)]
@@ -148,7 +163,8 @@ class _Reader:
         for needed in ("from", "to"):
             if needed not in values:
                 raise self.fail(node, f"a link needs '{needed}'")
-        origin, target = str(values["from"].value), str(values["to"].value)
+        origin = self.word(values["from"], field="from")
+        target = self.word(values["to"], field="to")
         if origin == target:
             raise self.fail(node, f"a link leads from '{origin}' to itself")
         pair = None

@@ -14,6 +14,10 @@ from sightgrid.domain.frames import parse_time
 
 _NAMED = re.compile(r"([A-Za-z0-9_-]+)=(.+)", re.DOTALL)
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]+")
+# crops are named for the camera, and file systems take 255 bytes
+_LONGEST_NAME = 100
+# recordings are newer than the first and shorter than the years left after the second
+_YEARS = range(1900, 9000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ def name_sources(sources: Sequence[str], *, starts: Iterable[str] = ()) -> tuple
     given: set[str] = set()
     typed = [_typed(source) for source in sources]
     for name, _ in typed:
+        if name is not None and len(name) > _LONGEST_NAME:
+            raise InvalidValue(
+                f"the camera name '{name[:20]}...' is too long",
+                hint=f"at most {_LONGEST_NAME} characters",
+            )
         if name is not None and name in given:
             raise InvalidValue(f"the camera name '{name}' is given twice")
         if name is not None:
@@ -73,7 +82,7 @@ def _stem(location: str) -> str:
     else:
         path = Path(location)
         stem = path.resolve().name if path.is_dir() else path.stem
-    return _NOT_ALLOWED.sub("-", stem).strip("-") or "camera"
+    return _NOT_ALLOWED.sub("-", stem)[:_LONGEST_NAME].strip("-") or "camera"
 
 
 def _start_times(
@@ -84,12 +93,22 @@ def _start_times(
     for text in starts:
         match = _NAMED.fullmatch(text)
         if match is None:
-            for_all = parse_time(text)
+            for_all = _moment(text)
         elif match[1] not in cameras:
             raise InvalidValue(
                 f"--start names the camera '{match[1]}', which is none of this run",
                 hint=f"cameras: {', '.join(sorted(cameras))}",
             )
         else:
-            by_camera[match[1]] = parse_time(match[2])
+            by_camera[match[1]] = _moment(match[2])
     return for_all, by_camera
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_time(text)
+    except OverflowError:
+        moment = None
+    if moment is None or moment.year not in _YEARS:
+        raise InvalidValue(f"'{text}' is no time that a recording can begin at")
+    return moment
