@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightgrid.cli.output import json_option, print_table, write_json
+from sightgrid.cli.output import json_option, note, print_table, write_json
 
 if TYPE_CHECKING:
     from sightgrid.store import Transaction
@@ -152,7 +152,13 @@ def show(serial: int, folder: Path, json_file: str | None) -> None:
 @click.argument("photo", type=click.Path(path_type=Path))
 @_run_option
 @click.option("--pack", default="default", show_default=True, help="The pack of the run.")
-@click.option("--limit", default=5, show_default=True, help="Identities shown for each face.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Identities shown for each face.",
+)
 @json_option
 def search(photo: Path, folder: Path, pack: str, limit: int, json_file: str | None) -> int:
     """Ask of every face in PHOTO whether it has been seen; strangers are searched too."""
@@ -161,6 +167,7 @@ def search(photo: Path, folder: Path, pack: str, limit: int, json_file: str | No
     from sightgrid.offline.photosearch import faces_of
     from sightgrid.vision.pictures import read_picture
 
+    _ledger_of(folder)
     pixels = read_picture(photo)
     engine = open_engine(pack)
     faces = faces_of(pixels, engine)
@@ -204,16 +211,24 @@ def search(photo: Path, folder: Path, pack: str, limit: int, json_file: str | No
                 ],
                 title=f"Face {number} of {len(answers)}, at {x:.0f}, {y:.0f}",
             )
-        if not answers:
-            click.echo("No face was found in the photo.")
-    return 0 if answers else 1
+    if not answers:
+        note(f"error: no face was found in {photo} (use a photo with the face in view)")
+        return 1
+    return 0
 
 
 @contextmanager
 def _ledger(folder: Path) -> Iterator[Transaction]:
     """The ledger of an offline run, for reading."""
-    from sightgrid.domain.errors import NotFound
     from sightgrid.store import Store
+
+    with Store.open(_ledger_of(folder), create=False) as store, store.snapshot() as tx:
+        yield tx
+
+
+def _ledger_of(folder: Path) -> Path:
+    """The database in a run's folder, known to be there."""
+    from sightgrid.domain.errors import NotFound
 
     path = folder / "sightgrid.db"
     if not path.is_file():
@@ -221,8 +236,7 @@ def _ledger(folder: Path) -> Iterator[Transaction]:
             f"{folder} holds no run: it has no sightgrid.db",
             hint="give the folder that `sightgrid track --out` wrote",
         )
-    with Store.open(path, create=False) as store, store.snapshot() as tx:
-        yield tx
+    return path
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -67,8 +67,13 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     except click.Abort:
         _say("interrupted")
         return 130
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = None if context is None else f"see: {context.command_path} --help"
+        _complain(error.format_message(), hint, error, debug=debug)
         return error.exit_code
     except KeyboardInterrupt:
         _say("interrupted")

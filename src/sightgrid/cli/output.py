@@ -27,12 +27,34 @@ from rich.text import Text
 
 _WIDTH_OFF_TERMINAL = 160
 
+
+def _json_target(_: click.Context, __: click.Parameter, json_file: str | None) -> str | None:
+    """Refuses a FILE that can't be written, or that the result must not replace.
+
+    FILE may be left out, so in ``--json clip.mp4`` the recording would be taken for it.
+    """
+    if json_file in (None, "-"):
+        return json_file
+    path = Path(json_file)
+    if path.is_dir() or not path.parent.is_dir():
+        raise click.BadParameter(f"'{json_file}' can't be written: no such folder, or it is one")
+    if path.is_file():
+        with path.open("rb") as stream:
+            if stream.read(64).lstrip()[:1] not in (b"", b"{", b"["):
+                raise click.BadParameter(
+                    f"'{json_file}' holds something else than JSON and is not replaced; "
+                    "give --json last to print the result"
+                )
+    return json_file
+
+
 json_option = click.option(
     "--json",
     "json_file",
     is_flag=False,
     flag_value="-",
     metavar="[FILE]",
+    callback=_json_target,
     help="Write the result as JSON, to standard output or FILE.",
 )
 

@@ -76,6 +76,7 @@ def command(
     Each SOURCE (video file, folder of pictures, or URL) is a camera. Writes tables, crops, a
     database and report.html into the folder given by --out.
     """
+    interrupt_on_termination()
     from sightgrid.domain.errors import InvalidValue
     from sightgrid.domain.grid import CameraGrid
     from sightgrid.offline.gridfile import read_grid
@@ -99,7 +100,6 @@ def command(
         annotate=annotate,
         force=force,
     )
-    interrupt_on_termination()
     with progress() as tell:
 
         def say(step: Step) -> None:
