@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 import cv2
 
-from sightgrid import __version__
 from sightgrid.domain.errors import SightgridError, SourceError
 from sightgrid.domain.frames import Frame, format_time
 from sightgrid.domain.grid import CameraGrid
@@ -31,12 +27,12 @@ from sightgrid.offline.outfolder import check_free, staged
 from sightgrid.offline.report import write_report
 from sightgrid.offline.report_facts import TruthRow
 from sightgrid.offline.results import IdentitySummary, RunResult, SourceState, SourceStatus
+from sightgrid.offline.runfile import settings_in_words, write_run
 from sightgrid.offline.tables import write_tables
 from sightgrid.offline.watching import watch
-from sightgrid.recognition.bands import Bands
 from sightgrid.store import Store
 from sightgrid.trajectory.visits import visits as visits_of
-from sightgrid.vision.sources import Clock, FrameSource, open_source, redacted
+from sightgrid.vision.sources import FrameSource, open_source, redacted
 
 VISIT_GAP_SECS = 15.0
 _CROPS_SHOWN = 6
@@ -136,7 +132,14 @@ def track(
             identities=_summaries(settlement, visits, crop_paths),
             visits=visits,
             crop_paths=crop_paths,
-            settings=_settings(request, engine, settlement.bands, len(enrolment.people)),
+            settings=settings_in_words(
+                engine,
+                settlement.bands,
+                enrolled=len(enrolment.people),
+                detector=request.detector,
+                grouping=request.grouping,
+                visit_gap_secs=VISIT_GAP_SECS,
+            ),
         )
         if request.annotate:
             _annotate(request, result, stage, say)
@@ -159,7 +162,7 @@ def track(
             grid=request.grid,
             truth_rows=None if truth is None else truth(result.decisions),
         )
-        _write_run(result, engine, enrolment, stage, wall_secs=time.perf_counter() - started)
+        write_run(result, engine, enrolment, stage, wall_secs=time.perf_counter() - started)
     notes = [*enrolment.notes, *_source_notes(result.sources)]
     return TrackOutcome(result, tuple(notes), interrupted)
 
@@ -364,30 +367,6 @@ def _as_far_as_read(
         yield frame
 
 
-def _settings(request: TrackRequest, engine: Engine, bands: Bands, enrolled: int) -> dict[str, str]:
-    """What the run was made with, in words; thresholds with what they hold for."""
-    policy = engine.policy
-
-    def budget(share: float) -> str:
-        return f"1 per {round(1 / share):,} passages"
-
-    settings = {
-        "pack": f"{engine.pack.manifest.name} {engine.pack.manifest.version}",
-        "detector": request.detector,
-        "grouping": request.grouping,
-        "one stranger from": f"similarity {bands.same:.2f}: wrongly joined at most "
-        f"{budget(policy.stranger_merges)}, with as many identities as here",
-    }
-    if enrolled:
-        settings |= {
-            "likely from": f"similarity {bands.likely:.2f}: wrong names at most "
-            f"{budget(policy.likely)}, with {enrolled} enrolled",
-            "confirmed from": f"similarity {bands.confirmed:.2f}: wrong names at most "
-            f"{budget(policy.confirmed)}, with {enrolled} enrolled",
-        }
-    return settings | {"visit gap": f"{VISIT_GAP_SECS:g} s", "sightgrid": __version__}
-
-
 def _source_notes(sources: Sequence[SourceStatus]) -> list[str]:
     notes = []
     for status in sources:
@@ -399,64 +378,3 @@ def _source_notes(sources: Sequence[SourceStatus]) -> list[str]:
         elif status.state is SourceState.DONE and status.reason:
             notes.append(f"{status.camera}: {status.reason}")
     return notes
-
-
-def _write_run(
-    result: RunResult, engine: Engine, enrolment: Enrolment, stage: Path, *, wall_secs: float
-) -> None:
-    """``run.json``: what the run was made with and how each source went."""
-    manifest = engine.pack.manifest
-    relative = any(status.clock == Clock.RELATIVE.value for status in result.sources)
-    document = {
-        "sightgrid": __version__,
-        "python": platform.python_version(),
-        "libraries": {
-            name: metadata.version(name)
-            for name in ("numpy", "av", "opencv-python-headless", "onnxruntime", "sqlalchemy")
-        },
-        "made_at": format_time(result.started_at),
-        "clock": Clock.RELATIVE.value if relative else "absolute",
-        "packs": [
-            {
-                "name": manifest.name,
-                "version": manifest.version,
-                "detector_sha256": manifest.detector.sha256,
-                "embedder_sha256": manifest.embedder.sha256,
-                "runtimes": {part: runtime.value for part, runtime in engine.runtimes.items()},
-            }
-        ],
-        "contracts": [
-            {
-                "id": engine.pack.contract.id,
-                "pack": engine.pack.contract.pack,
-                "dimension": engine.pack.contract.dimension,
-            }
-        ],
-        "settings": dict(result.settings),
-        "enrolled": len(enrolment.people),
-        "notes": list(enrolment.notes),
-        "sources": [
-            {
-                "camera": status.camera,
-                "source": status.source,
-                "status": status.state.value,
-                "reason": status.reason,
-                "width": status.width,
-                "height": status.height,
-                "frames": status.frames,
-                "faces": status.faces,
-                "sightings": status.sightings,
-                "starts_at": None if status.starts_at is None else format_time(status.starts_at),
-                "clock": status.clock or None,
-                "media_secs": status.media_secs,
-                "wall_secs": status.wall_secs,
-            }
-            for status in result.sources
-        ],
-        "timings": {
-            "wall_secs": round(wall_secs, 3),
-            "media_secs": round(sum(status.media_secs for status in result.sources), 3),
-            "reading_secs": round(sum(status.wall_secs for status in result.sources), 3),
-        },
-    }
-    (stage / "run.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
