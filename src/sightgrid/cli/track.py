@@ -184,7 +184,8 @@ def _print(result: Any, out: Path) -> None:
             title="Visits",
         )
     unsure = sum(1 for decision in result.decisions if decision.match.serial is None)
-    people, cameras = len(result.identities), len(result.sources)
+    people = len(result.identities)
+    cameras = sum(1 for source in result.sources if source.state.value != "failed")
     click.echo(
         f"{_count(people, 'identity', 'identities')} on {_count(cameras, 'camera', 'cameras')}, "
         f"{_count(len(result.visits), 'visit', 'visits')}"

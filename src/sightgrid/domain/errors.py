@@ -68,5 +68,5 @@ class MissingExtra(SightgridError):
     def __init__(self, what: str, *, extra: str) -> None:
         super().__init__(
             f"{what} needs the optional package group '{extra}'",
-            hint=f"install it with: pip install 'sightgrid[{extra}]'",
+            hint=f"install sightgrid with it, from its folder: pip install '.[{extra}]'",
         )

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sightgrid.domain.errors import ContractMismatch
 from sightgrid.domain.faces import Embedding
 from sightgrid.recognition.calibration import Policy
 from sightgrid.store import Transaction
 from sightgrid.store.gallery import gallery
+from sightgrid.store.people import contracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,19 @@ class Found:
 
 
 def search(tx: Transaction, face: Embedding, *, policy: Policy, limit: int = 10) -> list[Found]:
-    """The identities most like ``face``, best first; strangers and enrolled people alike."""
+    """The identities most like ``face``, best first; strangers and enrolled people alike.
+
+    Raises:
+        ContractMismatch: the ledger's faces were embedded with another pack.
+    """
+    known = contracts(tx)
+    if known and face.contract.id not in known:
+        packs = ", ".join(sorted({contract.pack for contract in known.values()}))
+        raise ContractMismatch(
+            f"the faces of this run were embedded with pack {packs}, of another contract than "
+            f"pack {face.contract.pack} has here, so they can't be compared",
+            hint="give the run's own pack with --pack, or track the recordings again",
+        )
     entries = gallery(tx, face.contract.id)
     enrolled = sum(entry.person is not None for entry in entries)
     bands = policy.bands(enrolled=enrolled, identities=len(entries))

@@ -306,6 +306,8 @@ def _match(
         reason = (
             "close to the enrolled faces, clear of everybody else"
             if sure
+            else "close to the enrolled faces, but somebody else is nearly as close"
+            if score >= bands.confirmed
             else "like the enrolled faces"
             if score >= bands.likely
             else "like other sightings of this person"

@@ -17,7 +17,7 @@ from sightgrid.domain.presence import Decision
 from sightgrid.offline.comparison import Comparison, compare
 from sightgrid.offline.demo_photos import DemoPhotos, find_demo_photos, pick_face
 from sightgrid.offline.engine import Engine, open_engine
-from sightgrid.offline.naming import name_sources
+from sightgrid.offline.naming import NamedSource
 from sightgrid.offline.outfolder import check_free
 from sightgrid.offline.report_facts import TruthRow
 from sightgrid.offline.tracking import Step, TrackOutcome, TrackRequest, track
@@ -80,7 +80,10 @@ def demonstrate(
             if photo.name in _ENROLLED:
                 shutil.copyfile(photo.path, people / f"{photo.name}{photo.path.suffix}")
         request = TrackRequest(
-            sources=name_sources([f"{name}={clips / name}.mp4" for name in _CAMERAS]),
+            sources=tuple(
+                NamedSource(name, f"{clips / name}.mp4", None, shown_as=f"clips/{name}.mp4")
+                for name in _CAMERAS
+            ),
             out=out,
             grid=planned.grid,
             people=people if any(people.iterdir()) else None,

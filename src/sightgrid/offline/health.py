@@ -66,7 +66,7 @@ def _runtimes() -> Check:
         "runtimes",
         "advice",
         "ONNX Runtime only",
-        "embeddings run three times as fast with: pip install 'sightgrid[openvino]'",
+        "embeddings run two to three times as fast with OpenVINO: pip install openvino",
     )
 
 

@@ -27,6 +27,8 @@ class NamedSource:
     camera: str
     location: str
     starts_at: datetime | None
+    shown_as: str | None = None
+    """What the results call the source, where its location will not last."""
 
 
 def name_sources(sources: Sequence[str], *, starts: Iterable[str] = ()) -> tuple[NamedSource, ...]:
@@ -105,10 +107,7 @@ def _start_times(
 
 
 def _moment(text: str) -> datetime:
-    try:
-        moment = parse_time(text)
-    except OverflowError:
-        moment = None
-    if moment is None or moment.year not in _YEARS:
+    moment = parse_time(text)
+    if moment.year not in _YEARS:
         raise InvalidValue(f"'{text}' is no time that a recording can begin at")
     return moment

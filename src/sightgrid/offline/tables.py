@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sightgrid.domain.frames import format_time
 from sightgrid.domain.presence import Decision, Visit
-from sightgrid.offline.results import IdentitySummary, RunResult
+from sightgrid.offline.results import IdentitySummary, RunResult, SourceState
 
 SIGHTING_COLUMNS = (
     "sighting_id",
@@ -42,6 +42,8 @@ def write_tables(result: RunResult, folder: Path) -> None:
         folder / "identities.csv", IDENTITY_COLUMNS, (_identity_row(i) for i in result.identities)
     )
     for source in result.sources:
+        if source.state is SourceState.FAILED:
+            continue
         decisions = [d for d in result.decisions if d.sighting.camera == source.camera]
         (folder / f"{source.camera}.mot.txt").write_text(mot_rows(decisions), "ascii")
 

@@ -32,7 +32,7 @@ from sightgrid.offline.tables import write_tables
 from sightgrid.offline.watching import watch
 from sightgrid.store import Store
 from sightgrid.trajectory.visits import visits as visits_of
-from sightgrid.vision.sources import FrameSource, open_source, redacted
+from sightgrid.vision.sources import Clock, FrameSource, open_source, redacted
 
 VISIT_GAP_SECS = 15.0
 _CROPS_SHOWN = 6
@@ -163,7 +163,7 @@ def track(
             truth_rows=None if truth is None else truth(result.decisions),
         )
         write_run(result, engine, enrolment, stage, wall_secs=time.perf_counter() - started)
-    notes = [*enrolment.notes, *_source_notes(result.sources)]
+    notes = [*enrolment.notes, *_source_notes(result.sources), *_clock_notes(request, result)]
     return TrackOutcome(result, tuple(notes), interrupted)
 
 
@@ -284,7 +284,7 @@ class _Reading:
         facts = None if source is None else source.facts()
         return SourceStatus(
             camera=self._named.camera,
-            source=redacted(self._named.location),
+            source=self._named.shown_as or redacted(self._named.location),
             state=state,
             reason=reason,
             width=0 if facts is None else facts.width,
@@ -345,6 +345,9 @@ def _annotate(
     for named, status in zip(request.sources, result.sources, strict=True):
         if status.state is SourceState.FAILED or not status.frames:
             continue
+        if status.clock == Clock.ARRIVAL.value:
+            # a live stream can't be read a second time: it would be another stretch of it
+            continue
         source = open_source(named.location, camera=named.camera, starts_at=named.starts_at)
         labels_at = labels_by_frame(result.decisions, camera=named.camera)
         task = f"annotating {named.camera}"
@@ -365,6 +368,18 @@ def _as_far_as_read(
             return
         say(Step(task, frame.index, status.frames))
         yield frame
+
+
+def _clock_notes(request: TrackRequest, result: RunResult) -> list[str]:
+    """Whether the grid's times were applied to recordings whose own times are not known."""
+    untimed = [s.camera for s in result.sources if s.clock == Clock.RELATIVE.value]
+    if len(untimed) < 2 or not (request.grid.links or request.grid.apart):
+        return []
+    return [
+        f"{', '.join(untimed)} do not say when they were recorded, so they are taken to have begun "
+        "at the same moment, and the grid keeps apart whoever it says can't be on two of them at "
+        "once; give --start NAME=TIME to have the real times"
+    ]
 
 
 def _source_notes(sources: Sequence[SourceStatus]) -> list[str]:

@@ -12,7 +12,7 @@ class Bands:
     """Similarities at which an answer changes, and how good a look must be to count.
 
     ``confirmed`` and ``likely`` name an enrolled person; ``same`` joins sightings of a stranger;
-    from ``possible`` on, a poor look may be somebody already known, so it mints no serial.
+    from ``possible`` on, a photo search says that it may be somebody.
     ``margin``: the least lead over the runner-up. ``good_look``: the worth from which a look can
     mint a serial; ``weak_look``: below this a look can't be told from anybody, nor join anything.
     """

@@ -220,7 +220,7 @@ class CameraView:
             Look(counter=number, crop=sample.crop, embedding=sample.embedding)
             for number, sample in enumerate(samples, start=1)
         ]
-        looks.sort(key=lambda look: look.crop.quality.overall, reverse=True)
+        looks.sort(key=lambda look: look.worth, reverse=True)
         return Tracklet(
             camera=self.camera, group=self._groups, path=tuple(path), looks=tuple(looks)
         )

@@ -6,8 +6,10 @@ so the runtime is no part of an embedding's contract.
 
 from __future__ import annotations
 
+import sys
 import threading
 from enum import StrEnum
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -125,14 +127,21 @@ def _with_prelu_spelt_out(path: Path) -> bytes:
     return serialised
 
 
+def _import_openvino() -> Any:
+    """OpenVINO without its telemetry, which would write an id into the home folder and call a
+    statistics server at import; nothing here calls anybody the operator did not name."""
+    # an entry of None makes the import fail, upon which OpenVINO uses its own silent stand-in
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return import_module("openvino")
+
+
 class OpenVinoNetwork:
     """A network on OpenVINO's CPU plugin, computing in float32."""
 
     runtime = Runtime.OPENVINO
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        import openvino
-
+        openvino = _import_openvino()
         try:
             self._compiled = openvino.Core().compile_model(
                 str(path),
@@ -149,7 +158,8 @@ class OpenVinoNetwork:
         except RuntimeError as error:
             raise PackError(f"OpenVINO can't load {path.name}: {error}") from error
         self._name = path.name
-        self.outputs = tuple(item.get_any_name() for item in self._compiled.outputs)
+        # an output may go by several names here, so the file's own are taken, in its order
+        self.outputs = _output_names(path)
         self._local = threading.local()
 
     def run(self, batch: Floats) -> dict[str, Floats]:
@@ -161,7 +171,8 @@ class OpenVinoNetwork:
             request.infer({0: batch}, share_inputs=True)
         except RuntimeError as error:
             raise PackError(f"OpenVINO can't run {self._name}: {error}") from error
-        return {
-            name: np.array(request.get_output_tensor(number).data)
-            for number, name in enumerate(self.outputs)
-        }
+        return {name: np.array(request.get_tensor(name).data) for name in self.outputs}
+
+
+def _output_names(path: Path) -> tuple[str, ...]:
+    return tuple(item.name for item in onnx.load(path, load_external_data=False).graph.output)
