@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from enum import StrEnum
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import helper
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 
 from sightgrid.domain.errors import MissingExtra, PackError
 from sightgrid.domain.geometry import Floats
@@ -45,8 +47,14 @@ def is_installed(runtime: Runtime) -> bool:
     return find_spec(runtime.value) is not None
 
 
-def open_network(path: Path, *, runtime: Runtime, threads: int) -> Network:
+def open_network(
+    path: Path, *, runtime: Runtime, threads: int, shape: tuple[int, ...] | None = None
+) -> Network:
     """Loads ``path`` for one input of float32, computing with ``threads`` threads a call.
+
+    Args:
+        shape: the one shape that the input will have, if it is known. OpenVINO runs small
+            convolutions up to three times as fast for it; ONNX Runtime has no use for it.
 
     Raises:
         MissingExtra: OpenVINO is asked for and not installed.
@@ -58,7 +66,7 @@ def open_network(path: Path, *, runtime: Runtime, threads: int) -> Network:
         case Runtime.OPENVINO:
             if not is_installed(runtime):
                 raise MissingExtra("inference on OpenVINO", extra="openvino")
-            return OpenVinoNetwork(path, threads=threads)
+            return OpenVinoNetwork(path, threads=threads, shape=shape)
 
 
 class OnnxRuntimeNetwork:
@@ -99,32 +107,57 @@ class OnnxRuntimeNetwork:
 
 
 def _with_prelu_spelt_out(path: Path) -> bytes:
-    """The graph with every PRelu as relu(x) + slope * (x - relu(x)).
+    """The graph with every PRelu as ``slope * x + (1 - slope) * relu(x)``.
 
-    ONNX Runtime has no vectorised PRelu on the CPU and leaves its blocked layout for each one;
-    spelt out, SFace takes a third less time and gives the same numbers.
+    ONNX Runtime has no vectorised PRelu on the CPU and leaves its blocked layout for each one. On
+    feature maps both products are written as 1x1 depthwise convolutions, which stay in that layout
+    and take the sum along: SFace takes half the time and gives the same numbers.
     """
     try:
         model = onnx.load(path)
     except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
         raise PackError(f"{path} can't be read as a network: {error}") from error
-    nodes = []
+    weights = {item.name: item for item in model.graph.initializer}
+    nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
-        if node.op_type != "PRelu":
+        slope = weights.get(node.input[1]) if node.op_type == "PRelu" else None
+        if slope is None:
             nodes.append(node)
             continue
-        data, slope = node.input
-        out = node.output[0]
-        nodes += [
-            helper.make_node("Relu", [data], [f"{out}_positive"]),
-            helper.make_node("Sub", [data, f"{out}_positive"], [f"{out}_negative"]),
-            helper.make_node("Mul", [f"{out}_negative", slope], [f"{out}_sloped"]),
-            helper.make_node("Add", [f"{out}_positive", f"{out}_sloped"], [out]),
-        ]
+        factors = numpy_helper.to_array(slope)
+        nodes += _spelt_out(node, factors)
+        for name, values in (("slope", factors), ("rest", 1.0 - factors)):
+            # (C, 1, 1) are the channels of a feature map, anything else those of a dense layer
+            shape = (-1, 1, 1, 1) if factors.ndim >= 3 else factors.shape
+            model.graph.initializer.append(
+                numpy_helper.from_array(
+                    values.reshape(shape).astype(np.float32), f"{node.output[0]}_{name}"
+                )
+            )
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     serialised: bytes = model.SerializeToString()
     return serialised
+
+
+def _spelt_out(node: onnx.NodeProto, factors: NDArray[np.generic]) -> list[onnx.NodeProto]:
+    data, out = node.input[0], node.output[0]
+    relu = helper.make_node("Relu", [data], [f"{out}_relu"])
+    total = helper.make_node("Add", [f"{out}_b", f"{out}_a"], [out])
+    terms = ((data, f"{out}_slope", f"{out}_a"), (f"{out}_relu", f"{out}_rest", f"{out}_b"))
+    if factors.ndim >= 3:
+        products = [
+            helper.make_node(
+                "Conv", [values, weight], [product], group=factors.size, kernel_shape=[1, 1]
+            )
+            for values, weight, product in terms
+        ]
+    else:
+        products = [
+            helper.make_node("Mul", [values, weight], [product])
+            for values, weight, product in terms
+        ]
+    return [relu, *products, total]
 
 
 def _import_openvino() -> Any:
@@ -135,16 +168,25 @@ def _import_openvino() -> Any:
     return import_module("openvino")
 
 
+@cache
+def _openvino_core() -> Any:
+    """One for the process: to make another loads its plugins again."""
+    return _import_openvino().Core()
+
+
 class OpenVinoNetwork:
     """A network on OpenVINO's CPU plugin, computing in float32."""
 
     runtime = Runtime.OPENVINO
 
-    def __init__(self, path: Path, *, threads: int) -> None:
-        openvino = _import_openvino()
+    def __init__(self, path: Path, *, threads: int, shape: tuple[int, ...] | None = None) -> None:
         try:
-            self._compiled = openvino.Core().compile_model(
-                str(path),
+            core = _openvino_core()
+            model = core.read_model(str(path))
+            if shape is not None:
+                model.reshape(list(shape))
+            self._compiled = core.compile_model(
+                model,
                 "CPU",
                 {
                     "INFERENCE_NUM_THREADS": threads,
