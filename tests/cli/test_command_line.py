@@ -9,25 +9,24 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from scenery import call
 
-COMMANDS = [
-    [],
-    ["demo"],
-    ["doctor"],
-    ["identity"],
-    ["identity", "list"],
-    ["identity", "search"],
-    ["identity", "show"],
-    ["models"],
-    ["models", "add"],
-    ["models", "list"],
-    ["models", "pull"],
-    ["models", "show"],
-    ["models", "verify"],
-    ["track"],
-]
+from sightgrid.cli.main import program
+
+
+def every_command() -> list[list[str]]:
+    """The program itself, its commands and theirs, as they are typed."""
+    found: list[list[str]] = [[]]
+    for name in program.list_commands(click.Context(program)):
+        command = program.get_command(click.Context(program), name)
+        found.append([name])
+        found += [[name, below] for below in sorted(getattr(command, "commands", ()))]
+    return found
+
+
+COMMANDS = every_command()
 HEAVY = ("cv2", "av", "onnx", "onnxruntime", "openvino", "scipy", "sqlalchemy", "numpy")
 
 
@@ -37,15 +36,9 @@ def sightgrid(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_commands_are_those_that_are_tested_here() -> None:
-    from sightgrid.cli.main import program
-
-    known = {" ".join(command) for command in COMMANDS}
-    for name in program.list_commands(None):  # type: ignore[arg-type]
-        assert name in known
-        command = program.get_command(None, name)  # type: ignore[arg-type]
-        for below in getattr(command, "commands", ()):
-            assert f"{name} {below}" in known
+def test_the_commands_of_the_contract_are_there() -> None:
+    for wanted in ("demo", "doctor", "identity search", "models verify", "track"):
+        assert wanted.split() in COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "sightgrid")
