@@ -14,11 +14,6 @@ from sightgrid.domain.errors import InvalidValue
 from sightgrid.domain.geometry import Floats
 from sightgrid.recognition.regrouping import group
 
-JOINED_AWAY = (
-    "a cluster that was joined into another is chosen again if its nearest was a third, exactly as "
-    "near: the nearness of the row that is gone has to be taken out after a join"
-)
-
 
 def unit(vectors: np.ndarray) -> Floats:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -101,7 +96,6 @@ def test_it_does_what_the_plain_method_does(seed: int, count: int, threshold: fl
 directions = arrays(np.int8, st.tuples(st.integers(0, 12), st.just(3)), elements=st.integers(-1, 1))
 
 
-@pytest.mark.xfail(reason=JOINED_AWAY)
 @settings(max_examples=200, deadline=None)
 @given(directions, st.floats(-0.5, 1.0), st.data())
 def test_every_row_is_in_one_cluster_and_what_is_apart_stays_apart(
@@ -120,7 +114,6 @@ def test_every_row_is_in_one_cluster_and_what_is_apart_stays_apart(
         assert not apart & set(combinations(cluster, 2))
 
 
-@pytest.mark.xfail(reason=JOINED_AWAY)
 @settings(max_examples=200, deadline=None)
 @given(directions, st.floats(-0.5, 1.0))
 def test_nothing_is_left_that_should_have_been_joined(coarse: np.ndarray, threshold: float) -> None:
@@ -177,7 +170,6 @@ def test_a_row_of_greater_weight_draws_its_cluster_towards_it() -> None:
         assert group(vectors, threshold=0.85, weights=np.array(weights, np.float32)) == found
 
 
-@pytest.mark.xfail(strict=True, reason=JOINED_AWAY)
 def test_rows_that_are_exactly_the_same_are_in_one_cluster_each() -> None:
     """As when a recording is given twice: the nearest of a row is then one of many."""
     coarse = [[0, -1, -1], [1, -1, -1], *[[-1, -1, -1]] * 2, [-1, 1, -1], *[[-1, -1, -1]] * 3]

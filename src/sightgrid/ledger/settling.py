@@ -179,28 +179,35 @@ def _name(
     taken: dict[int, _Group] = {}
     for index in np.argsort(-scores.max(axis=1), kind="stable"):
         item = groups[index]
-        for person in np.argsort(-scores[index], kind="stable"):
-            score = float(scores[index, person])
-            if score < bands.likely:
-                break
-            holder = taken.get(int(person))
-            if holder is None:
-                # two enrolled people almost equally alike: naming either would be a guess
-                others = np.delete(scores[index], person)
-                if others.size and score - float(others.max()) < bands.margin:
-                    break
-                item.person = int(person)
-                taken[int(person)] = item
-            elif not _any_apart(holder.rows, item.rows, apart):
-                holder.rows += item.rows
-                item.rows = []
-            else:
-                # the person is elsewhere at that moment, so this is somebody like them
-                continue
-            break
+        # whoever is elsewhere at that moment is out of the question: this is somebody like them
+        possible = [
+            person
+            for person in range(len(enrolled))
+            if person not in taken or not _any_apart(taken[person].rows, item.rows, apart)
+        ]
+        best, lead = _leader(scores[index], possible)
+        # two enrolled people almost equally alike: naming either would be a guess
+        if best is None or scores[index, best] < bands.likely or lead < bands.margin:
+            continue
+        if best in taken:
+            taken[best].rows += item.rows
+            item.rows = []
+        else:
+            item.person = best
+            taken[best] = item
     groups[:] = [item for item in groups if item.rows]
     for item in groups:
         item.vector = _mean(templates, item.rows)
+
+
+def _leader(scores: Floats, possible: Sequence[int]) -> tuple[int | None, float]:
+    """Who of those possible scores best, and by how much; alone, by more than any margin."""
+    if not possible:
+        return None, 0.0
+    ranked = sorted(possible, key=lambda person: -float(scores[person]))
+    if len(ranked) == 1:
+        return ranked[0], float("inf")
+    return ranked[0], float(scores[ranked[0]] - scores[ranked[1]])
 
 
 def _take_in_the_rest(

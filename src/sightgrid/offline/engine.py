@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -58,11 +59,14 @@ def open_engine(pack_name: str) -> Engine:
     # measured (docs/benchmarks.md): PReLU nets run three times as fast on OpenVINO, YuNet does not
     embedding = Runtime.OPENVINO if is_installed(Runtime.OPENVINO) else Runtime.ONNXRUNTIME
     detection = Runtime.ONNXRUNTIME
+    cores = usable_cores()
     return Engine(
         pack=pack,
         detector=YuNet(open_network(pack.detector_path, runtime=detection, threads=1)),
         embedder=AlignedFaceEmbedder(
-            pack, open_network(pack.embedder_path, runtime=embedding, threads=1)
+            pack,
+            open_network(pack.embedder_path, runtime=embedding, threads=1, calls=cores),
+            workers=ThreadPoolExecutor(cores, thread_name_prefix="embedder"),
         ),
         policy=Policy(ImpostorCurve.of(pack.manifest.thresholds.impostors)),
         runtimes={"detector": detection, "embedder": embedding},

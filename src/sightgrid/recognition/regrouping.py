@@ -102,6 +102,7 @@ class _Clusters:
         stale = np.flatnonzero((self._nearest == keep) | (self._nearest == gone))
         self._nearest[stale] = self._lead[stale].argmax(axis=1)
         self._nearness[stale] = self._lead[stale, self._nearest[stale]]
+        self._nearness[gone] = _FORBIDDEN
         closer = lead > self._nearness
         self._nearest[closer], self._nearness[closer] = keep, lead[closer]
         self._nearest[keep] = int(lead.argmax())

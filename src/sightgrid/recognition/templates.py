@@ -49,7 +49,7 @@ def template_of(looks: Sequence[Look]) -> Template | None:
     return Template(
         vector=mean,
         contract_id=contract_id,
-        worth=max(worth for _, worth in embedded),
+        worth=max(embedded[row][1] for row in kept),
         agreement=agreement,
     )
 

@@ -7,7 +7,7 @@ to show two people (a swap behind somebody's back), the tracklet is split where 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,11 +30,16 @@ class FollowingSettings:
     into vectors. ``slot_secs``: at first one crop is kept for each slot of this length; slots
     grow as the track lasts. ``split_below``: two halves of a track whose looks are less alike
     than this are two people, if each half is alike in itself; ``split_one_below`` is the same for
-    a single look at either end."""
+    a single look at either end. ``look_again_secs``: how soon a face is looked at again within a
+    slot. ``sure``: the detector's score from which it is sure; of a track that never reached it
+    only ``looks_of_doubtful`` are embedded, enough to give it to somebody known."""
 
     looks_kept: int = 12
-    looks_embedded: int = 8
+    looks_embedded: int = 7
+    looks_of_doubtful: int = 3
+    sure: float = 0.80
     slot_secs: float = 0.35
+    look_again_secs: float = 0.09
     split_below: float = 0.22
     split_one_below: float = 0.12
     alike_within: float = 0.40
@@ -53,6 +58,7 @@ class _Record:
     path: list[PathPoint] = field(default_factory=list)
     samples: list[_Sample] = field(default_factory=list)
     slot_secs: float = 0.35
+    looked_at: datetime | None = None
 
 
 class CameraView:
@@ -114,17 +120,37 @@ class CameraView:
             record.path.append(
                 PathPoint(frame.index, frame.captured_at, detection.box, detection.score)
             )
-            self._keep(record, crop_of(detection))
-        for track in update.ended:
-            closed += self._close(track)
-        return closed
+            self._look(record, detection, frame, crop_of)
+        return closed + self._close(update.ended)
 
     def finish(self) -> list[Tracklet]:
         """Closes everything that is still being followed."""
-        closed: list[Tracklet] = []
-        for track in self._tracker.finish():
-            closed += self._close(track)
-        return closed
+        return self._close(self._tracker.finish())
+
+    def _look(
+        self,
+        record: _Record,
+        detection: Detection,
+        frame: Frame,
+        crop_of: Callable[[Detection], FaceCrop],
+    ) -> None:
+        """Looks at the face and keeps what it saw if it is the best of its slot of time.
+
+        Cutting and grading every face of every frame would cost more than following it does, so
+        within a slot it is done every tenth of a second only, and never for a weak detection where
+        there is a stronger one.
+        """
+        if record.samples and record.looked_at is not None:
+            latest = record.samples[-1].crop
+            same_slot = _slot(record, frame.captured_at) == _slot(record, latest.captured_at)
+            waited = (frame.captured_at - record.looked_at).total_seconds()
+            if same_slot and (
+                waited < self._settings.look_again_secs
+                or detection.score < latest.detection_score - 0.05
+            ):
+                return
+        record.looked_at = frame.captured_at
+        self._keep(record, crop_of(detection))
 
     def _cut(self, frame: Frame, detection: Detection) -> FaceCrop:
         pixels = align(
@@ -152,10 +178,7 @@ class CameraView:
         samples = record.samples
         if samples:
             latest = samples[-1].crop
-            began = record.path[0].captured_at
-            slot = (crop.captured_at - began).total_seconds() // record.slot_secs
-            latest_slot = (latest.captured_at - began).total_seconds() // record.slot_secs
-            if slot == latest_slot:
+            if _slot(record, crop.captured_at) == _slot(record, latest.captured_at):
                 if crop.quality.overall > latest.quality.overall:
                     samples[-1] = _Sample(crop)
                 return
@@ -168,21 +191,29 @@ class CameraView:
                 for i in range(0, len(samples), 2)
             ]
 
-    def _close(self, track: Track) -> list[Tracklet]:
-        record = self._records.pop(track.key, None)
-        if record is None or not track.confirmed:
-            return []
-        by_quality = sorted(
-            record.samples, key=lambda sample: sample.crop.quality.overall, reverse=True
-        )
-        chosen = by_quality[: self._settings.looks_embedded]
-        missing = [sample for sample in chosen if sample.embedding is None]
+    def _close(self, tracks: Sequence[Track]) -> list[Tracklet]:
+        """Tracklets of tracks that ended, embedded all at once; unconfirmed ones leave none."""
+        ended: list[tuple[_Record, list[_Sample]]] = []
+        for track in tracks:
+            record = self._records.pop(track.key, None)
+            if record is not None and track.confirmed:
+                ended.append((record, self._best_samples(record)))
+        missing = [s for _, samples in ended for s in samples if s.embedding is None]
         vectors = self._embedder.embed([sample.crop.pixels for sample in missing])
         for sample, embedding in zip(missing, vectors, strict=True):
             sample.embedding = embedding
-        chosen.sort(key=lambda sample: sample.crop.captured_at)
-        parts = self._split(record.path, chosen)
-        return [self._tracklet(path, samples) for path, samples in parts]
+        return [
+            self._tracklet(path, samples)
+            for record, chosen in ended
+            for path, samples in self._split(record.path, chosen)
+        ]
+
+    def _best_samples(self, record: _Record) -> list[_Sample]:
+        """The samples worth a vector, in order of time."""
+        surely_a_face = any(point.score >= self._settings.sure for point in record.path)
+        count = self._settings.looks_embedded if surely_a_face else self._settings.looks_of_doubtful
+        by_quality = sorted(record.samples, key=lambda sample: -sample.crop.quality.overall)
+        return sorted(by_quality[:count], key=lambda sample: sample.crop.captured_at)
 
     def _split(
         self, path: list[PathPoint], samples: list[_Sample]
@@ -227,13 +258,21 @@ class CameraView:
 
     def _is_cut(self, frame: Frame) -> bool:
         """Whether the picture has changed altogether: a cut, another size, a moved camera."""
-        small = cv2.resize(frame.pixels, (32, 18), interpolation=cv2.INTER_AREA)
+        # every eighth pixel of a large frame is plenty for a thumbnail of 32 x 18
+        step = max(min(frame.width // 64, frame.height // 36), 1)
+        coarse = np.ascontiguousarray(frame.pixels[::step, ::step])
+        small = cv2.resize(coarse, (32, 18), interpolation=cv2.INTER_AREA)
         thumbnail = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
         before, self._thumbnail = self._thumbnail, thumbnail
         size, self._frame_size = self._frame_size, (frame.width, frame.height)
         if before is None:
             return False
         return size != self._frame_size or _is_another_scene(before, thumbnail)
+
+
+def _slot(record: _Record, moment: datetime) -> int:
+    """The number of the record's slot of time that a moment falls into."""
+    return int((moment - record.path[0].captured_at).total_seconds() // record.slot_secs)
 
 
 def _is_another_scene(before: Floats, after: Floats) -> bool:
