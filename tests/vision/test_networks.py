@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 
@@ -73,8 +74,8 @@ def test_both_runtimes_detect_alike(pack: Pack, astronaut: Bytes) -> None:
             assert cosine(one[name], other[name]) >= 0.9999, name
 
 
-def prelu_network(path: Path) -> Path:
-    slopes = np.array([0.25, -0.5, 1.5, 0.0], np.float32).reshape(4, 1, 1)
+def prelu_network(path: Path, *, sides: tuple[int, ...] = (4, 1, 1)) -> Path:
+    slopes = np.array([0.25, -0.5, 1.5, 0.0] * 36, np.float32)[: math.prod(sides)].reshape(sides)
     kernel = np.random.default_rng(1).standard_normal((4, 3, 3, 3)).astype(np.float32)
     graph = helper.make_graph(
         [
@@ -93,9 +94,13 @@ def prelu_network(path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("sides", [(4, 1, 1), (1, 4, 1, 1), (1, 1, 1), (1,), (4, 6, 6), (6, 1)])
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_prelu_spelt_out_gives_the_same_numbers(tmp_path: Path, runtime: Runtime) -> None:
-    path = prelu_network(tmp_path / "prelu.onnx")
+def test_prelu_spelt_out_gives_the_same_numbers(
+    tmp_path: Path, runtime: Runtime, sides: tuple[int, ...]
+) -> None:
+    """One slope a channel, one for all, one for each place: exporters write any of them."""
+    path = prelu_network(tmp_path / "prelu.onnx", sides=sides)
     batch = np.random.default_rng(2).standard_normal((2, 3, 8, 8)).astype(np.float32)
     plain = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (expected,) = plain.run(None, {"x": batch})

@@ -134,8 +134,7 @@ def _with_prelu_spelt_out(path: Path) -> bytes:
         factors = numpy_helper.to_array(slope)
         nodes += _spelt_out(node, factors)
         for name, values in (("slope", factors), ("rest", 1.0 - factors)):
-            # (C, 1, 1) are the channels of a feature map, anything else those of a dense layer
-            shape = (-1, 1, 1, 1) if factors.ndim >= 3 else factors.shape
+            shape = (-1, 1, 1, 1) if _one_a_channel(factors) else factors.shape
             model.graph.initializer.append(
                 numpy_helper.from_array(
                     values.reshape(shape).astype(np.float32), f"{node.output[0]}_{name}"
@@ -147,12 +146,17 @@ def _with_prelu_spelt_out(path: Path) -> bytes:
     return serialised
 
 
+def _one_a_channel(factors: NDArray[np.generic]) -> bool:
+    """Whether these are slopes (C, 1, 1) of a feature map, not one for all nor of a dense layer."""
+    return factors.ndim >= 3 and factors.shape[-3] == factors.size > 1
+
+
 def _spelt_out(node: onnx.NodeProto, factors: NDArray[np.generic]) -> list[onnx.NodeProto]:
     data, out = node.input[0], node.output[0]
     relu = helper.make_node("Relu", [data], [f"{out}_relu"])
     total = helper.make_node("Add", [f"{out}_b", f"{out}_a"], [out])
     terms = ((data, f"{out}_slope", f"{out}_a"), (f"{out}_relu", f"{out}_rest", f"{out}_b"))
-    if factors.ndim >= 3:
+    if _one_a_channel(factors):
         products = [
             helper.make_node(
                 "Conv", [values, weight], [product], group=factors.size, kernel_shape=[1, 1]
