@@ -21,6 +21,18 @@ class PathPoint:
     score: float
 
 
+def worth_of(crop: FaceCrop, embedding: Embedding | None) -> float:
+    """How much a look counts when it is decided who it is, 0-1.
+
+    What the network made of the crop counts most; what can be told from the picture alone (size,
+    light, pose...) tempers it, and stands in for it where there is no embedding.
+    """
+    quality = crop.quality
+    if embedding is None:
+        return quality.overall
+    return embedding.strength * quality.certainty * (0.5 + 0.5 * quality.overall)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
     """One good look at a face: the aligned crop and, where it was made, its embedding.
@@ -34,15 +46,8 @@ class Look:
 
     @property
     def worth(self) -> float:
-        """How much this look counts when it is decided who it is, 0-1.
-
-        What the network made of the crop counts most; what can be told from the picture alone
-        (size, light, pose...) tempers it, and stands in for it where there is no embedding.
-        """
-        quality = self.crop.quality
-        if self.embedding is None:
-            return quality.overall
-        return self.embedding.strength * quality.certainty * (0.5 + 0.5 * quality.overall)
+        """How much this look counts when it is decided who it is, 0-1."""
+        return worth_of(self.crop, self.embedding)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

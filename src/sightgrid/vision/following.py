@@ -17,7 +17,7 @@ import numpy as np
 from sightgrid.domain.faces import Detection, Embedding, FaceCrop
 from sightgrid.domain.frames import Frame
 from sightgrid.domain.geometry import Floats
-from sightgrid.domain.tracklets import Look, PathPoint, Tracklet
+from sightgrid.domain.tracklets import Look, PathPoint, Tracklet, worth_of
 from sightgrid.vision.alignment import align, outside_fraction
 from sightgrid.vision.embedding import FaceEmbedder
 from sightgrid.vision.quality import grade
@@ -30,7 +30,8 @@ class FollowingSettings:
     into vectors. ``slot_secs``: at first one crop is kept for each slot of this length; slots
     grow as the track lasts. ``split_below``: two halves of a track whose looks are less alike
     than this are two people, if each half is alike in itself; ``split_one_below`` is the same for
-    a single look at either end. ``look_again_secs``: how soon a face is looked at again within a
+    a single look at either end; looks of less worth than ``telling`` are not asked.
+    ``look_again_secs``: how soon a face is looked at again within a
     slot. ``sure``: the detector's score from which it is sure; of a track that never reached it
     only ``looks_of_doubtful`` are embedded, enough to give it to somebody known."""
 
@@ -43,12 +44,17 @@ class FollowingSettings:
     split_below: float = 0.22
     split_one_below: float = 0.12
     alike_within: float = 0.40
+    telling: float = 0.20
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Sample:
     crop: FaceCrop
     embedding: Embedding | None = None
+
+    @property
+    def worth(self) -> float:
+        return worth_of(self.crop, self.embedding)
 
 
 @dataclass(slots=True)
@@ -209,23 +215,40 @@ class CameraView:
         ]
 
     def _best_samples(self, record: _Record) -> list[_Sample]:
-        """The samples worth a vector, in order of time."""
+        """The samples worth a vector, in order of time: the best of each stretch of the track, so
+        that nobody who was swapped in goes unnoticed, then the best of the rest."""
         surely_a_face = any(point.score >= self._settings.sure for point in record.path)
         count = self._settings.looks_embedded if surely_a_face else self._settings.looks_of_doubtful
         by_quality = sorted(record.samples, key=lambda sample: -sample.crop.quality.overall)
-        return sorted(by_quality[:count], key=lambda sample: sample.crop.captured_at)
+        began, ended = record.path[0].captured_at, record.path[-1].captured_at
+        stretch_secs = max((ended - began).total_seconds(), 1e-6) / count
+        best_of: dict[int, _Sample] = {}
+        for sample in by_quality:
+            into_secs = (sample.crop.captured_at - began).total_seconds()
+            best_of.setdefault(min(int(into_secs / stretch_secs), count - 1), sample)
+        chosen = list(best_of.values())
+        chosen += [sample for sample in by_quality if sample not in chosen]
+        return sorted(chosen[:count], key=lambda sample: sample.crop.captured_at)
 
     def _split(
         self, path: list[PathPoint], samples: list[_Sample]
     ) -> list[tuple[list[PathPoint], list[_Sample]]]:
-        """The path and its looks, cut in two where they turn into another face."""
-        if len(samples) < 3:
+        """The path and its looks, cut in two where they turn into another face.
+
+        Only looks that show enough of a face are asked: blurs are like nobody.
+        """
+        telling = [
+            sample
+            for sample in samples
+            if sample.embedding is not None and sample.worth >= self._settings.telling
+        ]
+        if len(telling) < 2:
             return [(path, samples)]
-        vectors = np.stack([s.embedding.vector for s in samples if s.embedding is not None])
+        vectors = np.stack([s.embedding.vector for s in telling if s.embedding is not None])
         alike = vectors @ vectors.T
         best_at, largest_fall = None, 0.0
-        for at in range(1, len(samples)):
-            one_alone = at == 1 or at == len(samples) - 1
+        for at in range(1, len(telling)):
+            one_alone = at == 1 or at == len(telling) - 1
             limit = self._settings.split_one_below if one_alone else self._settings.split_below
             within = min(_mean_alike(alike[:at, :at]), _mean_alike(alike[at:, at:]))
             fall = limit - float(alike[:at, at:].mean())
@@ -233,8 +256,8 @@ class CameraView:
                 best_at, largest_fall = at, fall
         if best_at is None:
             return [(path, samples)]
-        last = samples[best_at - 1].crop.frame_index
-        first = samples[best_at].crop.frame_index
+        last = telling[best_at - 1].crop.frame_index
+        first = telling[best_at].crop.frame_index
         between = [i for i, p in enumerate(path) if last < p.frame_index <= first]
         # the swap is where the box jumped most between the last look of one and the first of two
         cut = max(between, key=lambda i: _jump(path[i - 1], path[i]))
