@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -274,7 +274,7 @@ def put_in_place(pack: Pack) -> Pack:
         raise PackError(
             f"{target} can't be replaced", hint=f"remove {target}, or set SIGHTGRID_CACHE"
         )
-    return _open_folder(target)
+    return replace(pack, folder=target)
 
 
 def _is_twin(folder: Path, pack: Pack) -> bool:
