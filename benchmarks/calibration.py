@@ -1,0 +1,136 @@
+"""Where a pack's thresholds and grades come from: ``python -m benchmarks.calibration PHOTOS``.
+
+PHOTOS is a folder with a folder for each person (``lfw_ident_dev``). Two tables:
+
+1. how alike photos of *different* people come out, which is the impostor curve of the pack's
+   manifest: the similarity reached by one pair in a hundred, a thousand and so on;
+2. what a degraded look is still worth: portraits are shrunk, blurred, darkened and compressed at
+   random, and their similarity to the person's other, undamaged photos is set against the strength
+   (length of the raw vector, on the manifest's scale) and the grades of the look.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sightgrid.domain.errors import ImageError
+from sightgrid.domain.faces import Detection
+from sightgrid.offline.engine import Engine, open_engine
+from sightgrid.vision.alignment import align
+from sightgrid.vision.pictures import PICTURE_SUFFIXES, read_picture
+from sightgrid.vision.quality import grade
+
+_RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+_FACE_PX_IN_LFW = 90.0
+
+
+def photos_of(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    for person in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for photo in sorted(person.iterdir()):
+            if photo.suffix.lower() in PICTURE_SUFFIXES:
+                try:
+                    yield person.name, read_picture(photo)
+                except ImageError as error:
+                    print(f"left out: {error}")
+
+
+def central(faces: list[Detection], width: int, height: int) -> Detection:
+    return min(
+        faces,
+        key=lambda face: (
+            (face.box.centre[0] - width / 2) ** 2 + (face.box.centre[1] - height / 2) ** 2
+        ),
+    )
+
+
+def degraded(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Face 12-90 px wide, blur up to 2 px, light 0.5-1.5, noise, JPEG 70, on a grey ground."""
+    scale = float(np.exp(rng.uniform(np.log(12), np.log(90)))) / _FACE_PX_IN_LFW
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    blur = rng.uniform(0, 2) * (rng.random() < 0.7)
+    if blur > 0.05:
+        small = cv2.GaussianBlur(small, (0, 0), blur)
+    noisy = small.astype(np.float32) * rng.uniform(0.5, 1.5) + rng.normal(0, 2, small.shape)
+    coded = cv2.imencode(".jpg", np.clip(noisy, 0, 255).astype(np.uint8), [1, 70])[1]
+    seen = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    height, width = seen.shape[:2]
+    canvas = np.full((max(128, height + 16), max(128, width + 16), 3), 110, np.uint8)
+    canvas[8 : 8 + height, 8 : 8 + width] = seen
+    return canvas
+
+
+def embed(
+    engine: Engine, pictures: list[NDArray[np.uint8]]
+) -> list[tuple[NDArray[np.float32], float, float] | None]:
+    """Vector, strength and overall grade of each picture's central face."""
+    prepared = engine.pack.manifest.embedder_input
+    found: list[tuple[int, Detection, NDArray[np.uint8]]] = []
+    for number, pixels in enumerate(pictures):
+        faces = engine.detector.detect(pixels)
+        if faces:
+            face = central(faces, pixels.shape[1], pixels.shape[0])
+            crop = align(
+                pixels, face.landmarks, template=prepared.template, size_px=prepared.input_px
+            )
+            found.append((number, face, crop))
+    vectors = engine.embedder.embed([crop for _, _, crop in found])
+    results: list[tuple[NDArray[np.float32], float, float] | None] = [None] * len(pictures)
+    for (number, face, crop), embedding in zip(found, vectors, strict=True):
+        overall = grade(crop, face, outside=0.0).overall
+        results[number] = (embedding.vector, embedding.strength, overall)
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    engine = open_engine("default")
+    everything = list(photos_of(arguments.photos))
+    people = [person for person, _ in everything]
+    clean = embed(engine, [pixels for _, pixels in everything])
+    rows = [(p, item[0]) for p, item in zip(people, clean, strict=True) if item is not None]
+    labels = np.array([person for person, _ in rows])
+    vectors = np.stack([vector for _, vector in rows])
+    one, other = np.triu_indices(len(vectors), 1)
+    alike = (vectors @ vectors.T)[one, other]
+    impostors = alike[labels[one] != labels[other]]
+    print(f"{len(rows)} photos of {len(set(labels))} people, {impostors.size:,} pairs of strangers")
+    for rate in _RATES:
+        print(f"  one pair in {round(1 / rate):>9,}: {np.quantile(impostors, 1 - rate):.3f}")
+
+    rng = np.random.default_rng(arguments.seed)
+    poor = embed(engine, [degraded(pixels, rng) for _, pixels in everything])
+    table = []
+    for row, (person, item) in enumerate(zip(people, poor, strict=True)):
+        others = [
+            kept[0]
+            for at, (name, kept) in enumerate(zip(people, clean, strict=True))
+            if name == person and at != row and kept is not None
+        ]
+        if item is None or not others:
+            continue
+        mean = np.sum(others, axis=0)
+        table.append((item[1], item[2], float(item[0] @ mean / np.linalg.norm(mean))))
+    strength, overall, genuine = np.array(table).T
+    missed = sum(item is None for item in poor)
+    print(f"\n{len(table)} degraded portraits, {missed} without a face found; similarity to the")
+    print("person's other photos (median, lowest tenth) by strength of the vector:")
+    for low, high in ((0, 0.05), (0.05, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 0.95), (0.95, 1.01)):
+        inside = (strength >= low) & (strength < high)
+        if inside.any():
+            middle, least = np.median(genuine[inside]), np.quantile(genuine[inside], 0.1)
+            print(f"  {low:.2f}-{min(high, 1):.2f}: {inside.sum():4d} {middle:6.2f} {least:6.2f}")
+    for name, values in (("strength", strength), ("grade of the picture", overall)):
+        print(f"correlation with {name}: {np.corrcoef(values, genuine)[0, 1]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
