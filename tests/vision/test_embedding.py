@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from sightgrid.domain.errors import InvalidValue
-from sightgrid.domain.geometry import Bytes
+from sightgrid.domain.geometry import Bytes, Floats
 from sightgrid.vision.alignment import align
 from sightgrid.vision.detection import YuNet
 from sightgrid.vision.embedding import AlignedFaceEmbedder
+from sightgrid.vision.onnx import Network, Runtime, open_network
 from sightgrid.vision.packs import Pack
 
 
@@ -68,14 +69,31 @@ def test_the_same_face_stays_alike_and_others_do_not(
     assert whole.cosine(other) < 0.3
 
 
-def test_colours_reach_the_network_in_its_own_order(
-    embedder: AlignedFaceEmbedder, face: Bytes
-) -> None:
-    """A face with red and blue exchanged is a poorer likeness than the face itself in grey."""
-    swapped = np.ascontiguousarray(face[..., ::-1])
-    grey = cv2.cvtColor(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    whole, wrong, plain = embedder.embed([face, swapped, grey])
-    assert whole.cosine(wrong) < whole.cosine(plain)
+class Watched:
+    """The real network; remembers what it was given."""
+
+    runtime = Runtime.ONNXRUNTIME
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.outputs = network.outputs
+        self.batches: list[Floats] = []
+
+    def run(self, batch: Floats) -> dict[str, Floats]:
+        self.batches.append(batch)
+        return self._network.run(batch)
+
+
+def test_a_crop_reaches_the_network_as_its_contract_says(pack: Pack) -> None:
+    watched = Watched(open_network(pack.embedder_path, runtime=Runtime.ONNXRUNTIME, threads=1))
+    crop = np.zeros((112, 112, 3), np.uint8)
+    crop[..., 0], crop[..., 1], crop[..., 2] = 10, 20, 30  # BGR
+    crop[:, :20] = 200
+    AlignedFaceEmbedder(pack, watched).embed([crop])
+    (batch,) = watched.batches
+    assert (batch.shape, batch.dtype) == ((2, 3, 112, 112), np.float32)
+    assert batch[0, :, 50, 50].tolist() == [30, 20, 10]  # RGB, neither shifted nor scaled
+    np.testing.assert_array_equal(batch[1], batch[0, :, :, ::-1])
 
 
 def test_strength_tells_a_face_from_none(embedder: AlignedFaceEmbedder, face: Bytes) -> None:

@@ -170,20 +170,21 @@ def test_a_tracklet_closes_by_itself_when_nobody_comes_back() -> None:
     assert camera.finish() == []
 
 
-def test_a_swap_behind_an_occluder_is_split_at_the_swap() -> None:
+@pytest.mark.parametrize("swap", [22, 23, 24, 25, 27])
+def test_a_swap_behind_an_occluder_is_split_at_the_swap(swap: int) -> None:
     """One walks behind a pillar, another comes out of it at the same pace: motion can't tell."""
 
     def script(number: int) -> Faces:
-        if 25 <= number < 30:
+        if swap <= number < swap + 5:
             return {}
-        return {"red" if number < 25 else "blue": (80 + 8 * number, 180)}
+        return {"red" if number < swap else "blue": (80 + 8 * number, 180)}
 
     first, second = watch(view(), script, 55)
     check(first)
     check(second)
     assert (colours_of(first), colours_of(second)) == ({"red"}, {"blue"})
-    assert [point.frame_index for point in first.path] == list(range(1, 26))
-    assert [point.frame_index for point in second.path] == list(range(31, 56))
+    assert [point.frame_index for point in first.path] == list(range(1, swap + 1))
+    assert [point.frame_index for point in second.path] == list(range(swap + 6, 56))
     assert (first.group, second.group) == (1, 2)
 
 
@@ -272,8 +273,9 @@ def test_looks_are_few_and_spread_over_the_track(frames: int) -> None:
         (look.crop.captured_at - tracklet.first_seen).total_seconds() / whole
         for look in tracklet.looks
     )
-    assert taken[0] < 0.45
-    assert taken[-1] > 0.55
+    assert taken[0] < 0.3
+    assert taken[-1] > 0.7
+    assert max(np.diff(taken)) < 0.35
     # all the same in quality, so no two from the same moment
     assert min(np.diff(taken)) * whole >= 0.08 - 1e-6
 
