@@ -97,7 +97,7 @@ def test_folder_of_damaged_pictures(refused: Callable[..., str], tmp_path: Path)
     folder = tmp_path / "lobby"
     folder.mkdir()
     (folder / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
-    assert "none of its 1 pictures can be read" in refused(folder)
+    assert "none of its pictures can be read, the first: " in refused(folder)
 
 
 def test_url_of_a_kind_that_is_not_read(refused: Callable[..., str]) -> None:

@@ -95,6 +95,7 @@ def track(
     """
     started = time.perf_counter()
     check_free(request.out, force=request.force)
+    _check_any_there(request.sources)
     say = tell or (lambda _: None)
     say(Step("opening the pack", 0, None))
     engine = open_engine(request.pack)
@@ -117,7 +118,7 @@ def track(
                 crop_paths |= reading.crop_paths
                 interrupted = status.state is SourceState.INTERRUPTED
         if all(status.state is SourceState.FAILED for status in statuses):
-            raise _nothing_readable(statuses)
+            raise _none_readable([(s.reason or s.source, None) for s in statuses])
 
         say(Step("deciding who is who", 0, None))
         settlement = settle(
@@ -165,6 +166,22 @@ def track(
         write_run(result, engine, enrolment, stage, wall_secs=time.perf_counter() - started)
     notes = [*enrolment.notes, *_source_notes(result.sources), *_clock_notes(request, result)]
     return TrackOutcome(result, tuple(notes), interrupted)
+
+
+def _check_any_there(sources: Sequence[NamedSource]) -> None:
+    """Whether any source can be opened at all, before the pack is loaded for nothing.
+
+    Raises:
+        SourceError: none can.
+    """
+    reasons = []
+    for named in sources:
+        try:
+            open_source(named.location, camera=named.camera, starts_at=named.starts_at)
+        except SourceError as error:
+            reasons.append((str(error), error.hint))
+    if len(reasons) == len(sources):
+        raise _none_readable(reasons)
 
 
 def _enrol(request: TrackRequest, engine: Engine, say: Callable[[Step], None]) -> Enrolment:
@@ -299,11 +316,13 @@ class _Reading:
         )
 
 
-def _nothing_readable(statuses: Sequence[SourceStatus]) -> SourceError:
-    reasons = [status.reason or status.source for status in statuses]
+def _none_readable(reasons: Sequence[tuple[str, str | None]]) -> SourceError:
+    """One error for all the sources of a run, with the hint that goes with a single one."""
     if len(reasons) == 1:
-        return SourceError(reasons[0], hint="nothing was written")
-    return SourceError("; ".join(reasons), hint="none of the sources can be read; nothing written")
+        reason, hint = reasons[0]
+        return SourceError(reason, hint=hint or "nothing was written")
+    lines = "; ".join(reason for reason, _ in reasons)
+    return SourceError(lines, hint="none of the sources can be read; nothing was written")
 
 
 def _summaries(

@@ -109,6 +109,12 @@ def open_source(location: str, *, camera: str, starts_at: datetime | None) -> Fr
         raise SourceError(f"{location}: is neither a file nor a folder")
     if path.stat().st_size == 0:
         raise SourceError(f"{location}: the file is empty")
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        raise SourceError(
+            f"{location}: is a single picture, not a recording",
+            hint="give a folder of pictures in their order; to ask whose face a photo shows: "
+            "sightgrid identity search",
+        )
     return VideoSource(location, camera=camera, starts_at=starts_at)
 
 
@@ -343,14 +349,18 @@ class PictureFolder:
     def facts(self) -> SourceFacts:
         if self._facts is None:
             paths = self._paths()
+            reason = ""
             for path in paths:
                 try:
                     pixels = read_picture(path)
-                except ImageError:
+                except ImageError as error:
+                    reason = reason or str(error)
                     continue
                 break
             else:
-                raise SourceError(f"{self.label}: none of its {len(paths)} pictures can be read")
+                raise SourceError(
+                    f"{self.label}: none of its pictures can be read, the first: {reason}"
+                )
             clock = Clock.RELATIVE if self._given_start is None else Clock.GIVEN
             self._facts = SourceFacts(
                 width=int(pixels.shape[1]),
