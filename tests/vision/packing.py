@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from sightgrid.vision.packs import file_sha256
+from sightgrid.vision.manifests import manifest_fields
+from sightgrid.vision.packs import Pack, file_sha256
+
+
+def use_own_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Points sightgrid at a cache of the test's own; returns where its packs will lie."""
+    monkeypatch.setenv("SIGHTGRID_CACHE", str(folder))
+    monkeypatch.setenv("no_proxy", "*")
+    return folder / "packs"
+
+
+def stock(folder: Path, pack: Pack) -> Path:
+    """A pack folder as an operator has it: the real detector and a tiny embedder."""
+    folder.mkdir()
+    fields = manifest_fields(pack.manifest)
+    fields |= {"name": "mine", "version": "3", "title": "ours"}
+    shutil.copyfile(pack.detector_path, folder / "faces.onnx")
+    for part in ("detector", "embedder"):
+        del fields[part]["carried_by"]
+    fields["detector"] |= {"file": "faces.onnx", "sha256": file_sha256(folder / "faces.onnx")}
+    fields["embedder"] |= {
+        "file": "tiny.onnx",
+        "sha256": tiny_embedder(folder / "tiny.onnx"),
+        "input_px": 16,
+        "dimension": 8,
+        "template": [[4.123456, 5], [11, 5], [8, 8], [5, 11], [10, 11]],
+    }
+    (folder / "manifest.json").write_text(json.dumps(fields), "utf-8")
+    return folder
 
 
 def tiny_embedder(path: Path, *, seed: int = 0, dimension: int = 8, constants: bool = False) -> str:

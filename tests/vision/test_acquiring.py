@@ -12,12 +12,23 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from packing import change, leftovers, put_embedder
+from packing import change, leftovers, put_embedder, stock, use_own_cache
 
 from sightgrid.domain.errors import PackError
 from sightgrid.vision.acquiring import add_pack, pull_pack, verify_pack
 from sightgrid.vision.manifests import CarriedFile, Manifest, manifest_fields
 from sightgrid.vision.packs import Pack, carried_path, catalogue, file_sha256, installed, load_pack
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return use_own_cache(tmp_path / "own-cache", monkeypatch)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, pack: Pack) -> Path:
+    return stock(tmp_path / "mine", pack)
+
 
 # verifying
 

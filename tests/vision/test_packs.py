@@ -11,7 +11,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from packing import change, leftovers, put_embedder, tiny_embedder
+from packing import change, leftovers, put_embedder, stock, tiny_embedder, use_own_cache
 
 from sightgrid.domain.errors import PackError
 from sightgrid.vision.acquiring import add_pack, verify_pack
@@ -25,6 +25,16 @@ from sightgrid.vision.packs import (
 
 # a change of this id makes every stored embedding incomparable: it is a breaking change
 DEFAULT_CONTRACT = "8fd52908c226e1b7b8b4e0859f350efdac01deeae874537ecc1ec7701b23c6f0"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return use_own_cache(tmp_path / "own-cache", monkeypatch)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, pack: Pack) -> Path:
+    return stock(tmp_path / "mine", pack)
 
 
 # the contract

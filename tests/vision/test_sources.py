@@ -310,7 +310,7 @@ def test_folders_that_give_nothing(tmp_path: Path) -> None:
     assert ".jpg" in caught.value.hint
     (tmp_path / "a.jpg").write_text("no picture")
     (tmp_path / "b.jpg").mkdir()
-    with pytest.raises(SourceError, match="none of its pictures can be read, the first: .*a.jpg"):
+    with pytest.raises(SourceError, match=r"none of its pictures can be read, the first: .*a\.jpg"):
         next(opened(tmp_path).frames())
 
 
