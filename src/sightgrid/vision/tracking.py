@@ -191,7 +191,8 @@ class Tracker:
         doubt = float(np.sqrt(track.covariance[0, 0, 0])) / scale
         if apart > self.settings.gate + min(doubt, 0.5) or growth > 0.5 + 0.5 * waited:
             return float("inf")
-        return float(apart + 0.5 * growth)
+        # of two tracks that fit, the face seen a moment ago is likelier still in view
+        return float(apart + 0.5 * growth + min(waited, self.settings.coast_secs))
 
     def _revive(
         self, tracks: list[Track], detections: list[Detection], likeness: Likeness
