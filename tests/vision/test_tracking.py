@@ -370,3 +370,10 @@ def test_no_detection_and_no_track_is_used_twice_in_a_frame(
     assert not over & set(ended)
     assert over | set(ended) == begun
     assert tracker.finish() == []
+
+
+@pytest.mark.parametrize("fps", [0.5, 1.0, 1.5, 2.0])
+def test_a_face_that_stays_is_followed_however_slow_the_camera(fps: float) -> None:
+    outcome = follow(filmed({"a": walk(300, 300, speed=0)}, secs=20, fps=fps))
+    assert len(outcome.keys("a")) == 1
+    assert outcome.tracks["a"][-1].confirmed

@@ -24,6 +24,8 @@ from sightgrid.domain.geometry import Floats
 _MEASUREMENT_STD = np.array([0.06, 0.06, 0.08, 0.08])
 _ACCELERATION_STD = np.array([6.0, 6.0, 1.5, 1.5])
 _FIRST_SPEED_STD = np.array([2.0, 2.0, 0.5, 0.5])
+_STEADY_SECS = 0.3
+_FADE_SECS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class Tracker:
     settings: TrackerSettings = field(default_factory=TrackerSettings)
     _tracks: list[Track] = field(default_factory=list)
     _begun: int = 0
+    _last_frame_secs: float | None = None
+    _interval_secs: float | None = None
 
     def update(
         self,
@@ -118,6 +122,7 @@ class Tracker:
             detections: of one frame. at_secs: its time; never less than the one before.
             likeness: asked only for revivals; without it nothing is revived.
         """
+        self._note_interval(at_secs)
         ended = self._end_before(at_secs)
         for track in self._tracks:
             _predict(track, at_secs)
@@ -125,7 +130,7 @@ class Tracker:
         strong = [d for d in detections if d.score >= self.settings.strong]
         weak = [d for d in detections if self.settings.weak <= d.score < self.settings.strong]
         coasting = [
-            track for track in self._tracks if at_secs - track.last_secs <= self.settings.coast_secs
+            track for track in self._tracks if at_secs - track.last_secs <= self._coast_secs()
         ]
         lost = [track for track in self._tracks if track not in coasting]
 
@@ -159,14 +164,26 @@ class Tracker:
         ended, self._tracks = self._tracks, []
         return ended
 
+    def _note_interval(self, at_secs: float) -> None:
+        """Keeps a running mean of the time between frames, fast to rise and to fall."""
+        if self._last_frame_secs is not None:
+            interval = at_secs - self._last_frame_secs
+            known = self._interval_secs
+            self._interval_secs = interval if known is None else 0.7 * known + 0.3 * interval
+        self._last_frame_secs = at_secs
+
+    def _coast_secs(self) -> float:
+        """How long a track is carried on: never less than to the next frame of a slow camera."""
+        return max(self.settings.coast_secs, 1.5 * (self._interval_secs or 0.0))
+
     def _end_before(self, at_secs: float) -> list[Track]:
         """Takes out the tracks that nothing has continued for too long."""
-        patience = self.settings.coast_secs + self.settings.revive_secs
+        patience = self._coast_secs() + self.settings.revive_secs
         kept: list[Track] = []
         ended: list[Track] = []
         for track in self._tracks:
             waited = at_secs - track.last_secs
-            allowed = patience if track.confirmed else self.settings.coast_secs
+            allowed = patience if track.confirmed else self._coast_secs()
             (kept if waited <= allowed else ended).append(track)
         self._tracks = kept
         return ended
@@ -273,15 +290,17 @@ def _predict(track: Track, at_secs: float) -> None:
     step = at_secs - track.predicted_secs
     if step <= 0:
         return
-    move = np.array([[1.0, step], [0.0, 1.0]])
+    # people who are not seen for a while rarely keep their speed: from then on it halves every
+    # _FADE_SECS, so that a face that was lost is looked for near where it was
+    steady = min(max(track.last_secs + _STEADY_SECS - track.predicted_secs, 0.0), step)
+    kept = 0.5 ** ((step - steady) / _FADE_SECS)
+    reach = steady + _FADE_SECS / np.log(2.0) * (1.0 - kept)
+    move = np.array([[1.0, reach], [0.0, kept]])
     spread = np.array([[step**4 / 4, step**3 / 2], [step**3 / 2, step**2]])
     width = max(track.mean[2, 0], 1.0)
     noise = ((_ACCELERATION_STD * width) ** 2)[:, None, None] * spread
     track.mean = track.mean @ move.T
     track.covariance = move @ track.covariance @ move.T + noise
-    # people who vanish rarely keep their speed: let it fade while nothing is seen
-    if at_secs - track.last_secs > 0.3:
-        track.mean[:, 1] *= 0.5 ** (step / 0.3)
     track.mean[2:, 0] = np.maximum(track.mean[2:, 0], 2.0)
     track.predicted_secs = at_secs
 
