@@ -62,6 +62,8 @@ json_option = click.option(
 def write_json(document: Any, json_file: str) -> None:
     """Writes a result to standard output (``-``) or a file."""
     text = json.dumps(document, indent=1, ensure_ascii=False)
+    # a file's name need not be text; what is not becomes a question mark
+    text = text.encode("utf-8", "replace").decode("utf-8")
     if json_file == "-":
         click.echo(text)
     else:

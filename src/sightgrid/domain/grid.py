@@ -46,9 +46,10 @@ class CameraGrid:
         """
         if one == other:
             return None
-        for link in self.links:
-            if {link.origin, link.target} == {one, other} and link.min_secs > 0:
-                return link.min_secs
+        pair = {one, other}
+        ways = [link.min_secs for link in self.links if {link.origin, link.target} == pair]
+        if ways and min(ways) > 0:
+            return min(ways)
         return 0.0 if frozenset((one, other)) in self.apart else None
 
     def forbids(

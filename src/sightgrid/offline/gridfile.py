@@ -61,6 +61,7 @@ def read_grid(path: Path, *, cameras: Collection[str]) -> CameraGrid:
     links: list[CameraLink] = []
     alone: set[str] = set()
     apart: set[frozenset[str]] = set()
+    shared: set[frozenset[str]] = set()
     all_apart = False
     for key, node in reader.fields(root, known=_TOP, what="a grid file"):
         match key:
@@ -76,11 +77,11 @@ def read_grid(path: Path, *, cameras: Collection[str]) -> CameraGrid:
                     positions[name] = reader.position(value, field=f"positions.{name}")
             case "links":
                 for item in reader.items(node, field="links"):
-                    link, overlap = reader.link(item)
+                    link, pair, overlap = reader.link(item)
                     if link is not None:
                         links.append(link)
                     if overlap is not None:
-                        apart.add(overlap)
+                        (shared if overlap else apart).add(pair)
             case "overlap":
                 all_apart = not reader.truth(node, field="overlap")
     names = set(cameras) | positions.keys()
@@ -90,7 +91,8 @@ def read_grid(path: Path, *, cameras: Collection[str]) -> CameraGrid:
         for pair in combinations(sorted(names | alone), 2)
         if all_apart or pair[0] in alone or pair[1] in alone
     }
-    return CameraGrid(positions=positions, links=tuple(links), apart=frozenset(apart))
+    # what a link says of its own two cameras goes before what was said of all
+    return CameraGrid(positions=positions, links=tuple(links), apart=frozenset(apart - shared))
 
 
 class _Reader:
@@ -157,8 +159,8 @@ class _Reader:
             )
         return numbers[0], numbers[1]
 
-    def link(self, node: yaml.Node) -> tuple[CameraLink | None, frozenset[str] | None]:
-        """A link with its seconds, and the pair if their views are said not to overlap."""
+    def link(self, node: yaml.Node) -> tuple[CameraLink | None, frozenset[str], bool | None]:
+        """A link if it has seconds, its two cameras, and what it says of their views' overlap."""
         values = dict(self.fields(node, known=_LINK, what="a link"))
         for needed in ("from", "to"):
             if needed not in values:
@@ -167,17 +169,25 @@ class _Reader:
         target = self.word(values["to"], field="to")
         if origin == target:
             raise self.fail(node, f"a link leads from '{origin}' to itself")
-        pair = None
-        if "overlap" in values and not self.truth(values["overlap"], field="overlap"):
-            pair = frozenset((origin, target))
+        pair = frozenset((origin, target))
+        overlap = None
+        if "overlap" in values:
+            overlap = self.truth(values["overlap"], field="overlap")
         if "secs" not in values:
-            return None, pair
+            return None, pair, overlap
         secs = [
             self.number(item, field="secs") for item in self.items(values["secs"], field="secs")
         ]
         if len(secs) not in (1, 2):
             raise self.fail(values["secs"], "secs: needs the least seconds, and perhaps the most")
+        if overlap and secs[0] > 0:
+            raise self.fail(
+                values["overlap"],
+                f"the views of {origin} and {target} can't overlap if the way takes seconds",
+                hint="leave out one of the two",
+            )
         try:
-            return CameraLink(origin, target, secs[0], secs[1] if len(secs) == 2 else None), pair
+            link = CameraLink(origin, target, secs[0], secs[1] if len(secs) == 2 else None)
         except InvalidValue as error:
             raise self.fail(values["secs"], str(error)) from error
+        return link, pair, overlap

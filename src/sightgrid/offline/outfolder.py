@@ -62,7 +62,9 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: it can't be made, filled (disk full) or moved into place.
     """
-    missing = [parent for parent in folder.absolute().parents if not parent.exists()]
+    # from Python 3.12 on, mkdtemp answers with an absolute path whatever it was given
+    folder = folder.absolute()
+    missing = [parent for parent in folder.parents if not parent.exists()]
     try:
         if folder.is_dir():
             stage = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))

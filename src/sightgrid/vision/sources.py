@@ -178,13 +178,14 @@ class VideoSource:
                         elapsed = max(told_secs - began_secs, last + 0.001)
                 if began_secs is None and told_secs is not None:
                     began_secs = told_secs - elapsed
+                try:
+                    pixels = _upright(decoded)
+                    captured_at = facts.starts_at + timedelta(seconds=elapsed)
+                except (FFmpegError, OverflowError) as error:
+                    self.ending.broken_off = f"frame {index + 1} can't be shown: {error}"
+                    break
                 index += 1
-                yield Frame(
-                    camera=self.camera,
-                    captured_at=facts.starts_at + timedelta(seconds=elapsed),
-                    index=index,
-                    pixels=_upright(decoded),
-                )
+                yield Frame(camera=self.camera, captured_at=captured_at, index=index, pixels=pixels)
             if index == 0:
                 raise SourceError(
                     f"{self.label}: not one frame of the video could be decoded",
@@ -230,7 +231,12 @@ class VideoSource:
         last = entries[len(entries) - 1] if len(entries) else None
         # frames beyond the end of the file can be told exactly; their count only about, since
         # an edit list may leave some out on purpose
-        cut = last is not None and last.pos + last.size > Path(self._location).stat().st_size
+        try:
+            size = Path(self._location).stat().st_size
+        except OSError:
+            # a recorder has removed the file meanwhile; what was open could be read to its end
+            size = None
+        cut = last is not None and size is not None and last.pos + last.size > size
         if expected and index < expected and (cut or index < 0.9 * expected):
             return f"the file ends after frame {index} of {expected}"
         # Matroska has no count of frames, but most writers note how long each stream lasts
@@ -292,7 +298,8 @@ class VideoSource:
     def _start(self, container: InputContainer, stream: VideoStream) -> tuple[datetime, Clock]:
         if self._given_start is not None:
             return self._given_start, Clock.GIVEN
-        if _URL.match(self._location) and self._location.lower().startswith("rtsp"):
+        if _URL.match(self._location) and not container.duration:
+            # of a live stream nobody can tell how long it lasts
             return datetime.now(UTC), Clock.ARRIVAL
         told = container.metadata.get("creation_time") or stream.metadata.get("creation_time")
         if told:
@@ -396,9 +403,13 @@ class PictureFolder:
             )
 
     def _paths(self) -> list[Path]:
+        try:
+            entries = list(self._folder.iterdir())
+        except OSError as error:
+            raise SourceError(f"{self.label}: can't be listed: {error.strerror}") from error
         paths = [
             path
-            for path in self._folder.iterdir()
+            for path in entries
             if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
         ]
         if not paths:
