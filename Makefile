@@ -44,7 +44,7 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile --quiet 
   --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 requirements:
 	$(COMPILE) pyproject.toml -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra openvino --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra openvino --extra mtcnn --extra hog --group dev -o requirements/dev.txt
 	$(COMPILE) --no-deps requirements/photos.in -o requirements/photos.txt
 
 clean:

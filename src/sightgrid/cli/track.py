@@ -43,7 +43,7 @@ from sightgrid.cli.output import (
 @click.option("--pack", default="default", show_default=True, help="Model pack.")
 @click.option(
     "--detector",
-    type=click.Choice(["yunet"]),
+    type=click.Choice(["yunet", "mtcnn", "mtcnn-fast", "haar", "hog"]),
     default="yunet",
     show_default=True,
     help="What finds the faces.",

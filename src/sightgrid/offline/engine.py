@@ -10,7 +10,13 @@ import cv2
 
 from sightgrid.offline.enrolment import FaceEnroller
 from sightgrid.recognition.calibration import ImpostorCurve, Policy
-from sightgrid.vision.detection import FaceDetector, YuNet
+from sightgrid.vision.detection import FaceDetector
+from sightgrid.vision.detectors import (
+    DetectorName,
+    detector_name,
+    detector_runtime,
+    open_detector,
+)
 from sightgrid.vision.embedding import AlignedFaceEmbedder
 from sightgrid.vision.following import CameraView
 from sightgrid.vision.onnx import Runtime, is_installed, open_network
@@ -47,29 +53,34 @@ class Engine:
         return FaceEnroller(self.detector, self.embedder, prepared.template, prepared.input_px)
 
 
-def open_engine(pack_name: str) -> Engine:
+def open_engine(pack_name: str, *, detector: str = DetectorName.YUNET) -> Engine:
     """Loads a pack (building it if need be) and opens its networks.
 
+    Args:
+        detector: a :class:`DetectorName`; all but ``yunet`` bring their own networks.
+
     Raises:
-        PackError: there is no such pack, or it can't be loaded.
+        PackError: there is no such pack or detector, or it can't be loaded.
+        MissingExtra: the detector needs an optional package that is not installed.
     """
+    name = detector_name(detector)
     pack = load_pack(pack_name)
     # OpenCV's own threads would fight with ours over the same cores
     cv2.setNumThreads(1)
-    # measured (docs/benchmarks.md): PReLU nets run three times as fast on OpenVINO, YuNet does not
+    # measured (docs/benchmarks.md): PReLU nets run three times as fast on OpenVINO
     embedding = Runtime.OPENVINO if is_installed(Runtime.OPENVINO) else Runtime.ONNXRUNTIME
-    detection = Runtime.ONNXRUNTIME
+    detection = detector_runtime(name)
     cores = usable_cores()
     return Engine(
         pack=pack,
-        detector=YuNet(open_network(pack.detector_path, runtime=detection, threads=1)),
+        detector=open_detector(name, pack=pack, calls=cores),
         embedder=AlignedFaceEmbedder(
             pack,
             open_network(pack.embedder_path, runtime=embedding, threads=1, calls=cores),
             workers=ThreadPoolExecutor(cores, thread_name_prefix="embedder"),
         ),
         policy=Policy(ImpostorCurve.of(pack.manifest.thresholds.impostors)),
-        runtimes={"detector": detection, "embedder": embedding},
+        runtimes=({} if detection is None else {"detector": detection}) | {"embedder": embedding},
     )
 
 

@@ -98,7 +98,7 @@ def track(
     _check_any_there(request.sources)
     say = tell or (lambda _: None)
     say(Step("opening the pack", 0, None))
-    engine = open_engine(request.pack)
+    engine = open_engine(request.pack, detector=request.detector)
     enrolment = _enrol(request, engine, say)
     with staged(request.out) as stage:
         (stage / "crops").mkdir()
