@@ -19,6 +19,7 @@ from sightgrid.domain.errors import SightgridError
 _COMMANDS = {
     "demo": ("demo", "Try the whole chain on a sample camera grid."),
     "doctor": ("doctor", "Check this installation and say what to do."),
+    "evaluate": ("evaluate", "Measure how well faces are found and recognised."),
     "identity": ("identity", "Look into the ledger: who was seen, where, when."),
     "models": ("models", "List, show, add, pull and verify model packs."),
     "track": ("track", "Turn recordings into trajectories."),
