@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test footage speed check requirements clean
+.PHONY: help demo test footage speed benchmarks check requirements clean
 
 help:
 	@echo "make demo          see the whole chain on a sample camera grid"
 	@echo "make test          run the tests"
 	@echo "make footage       run the tests on real footage (SIGHTGRID_DATA)"
+	@echo "make benchmarks    measure accuracy on the real photos (SIGHTGRID_DATA)"
 	@echo "make check         lint, types, import contracts"
 	@echo "make requirements  pin the dependencies anew (needs uv)"
 
@@ -33,6 +34,9 @@ footage: $(VENV)/made
 
 speed: $(VENV)/made
 	$(BIN)/python -m benchmarks.speed
+
+benchmarks: $(VENV)/made
+	$(BIN)/python -m benchmarks.accuracy --store
 
 check: $(VENV)/made
 	$(BIN)/ruff check src tests benchmarks

@@ -1,0 +1,223 @@
+"""How well faces are recognised: ``python -m benchmarks.accuracy --data DIR``.
+
+LFW pairs, and open-set identification of half of the people with seeds 0 to 19: at full size, with
+faces of 30 and of 20 pixels, and with three photos enrolled and the mean of three photos asked
+about. Prints a table and, with ``--store``, writes the figures to benchmarks/ratchet.json, which
+tests/footage/test_accuracy_ratchet.py holds later versions to. Vectors are kept in the cache folder
+until the photos or the code that makes them change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import sightgrid
+from sightgrid.evaluation.datasets import PersonPhotos, read_pairs, read_people
+from sightgrid.evaluation.identification import Deal, Identification, deal, identify
+from sightgrid.evaluation.photos import Degradation, FaceReader, PhotoVectors, Tell, embed_photos
+from sightgrid.evaluation.verification import Metric, photo_rows, verify
+from sightgrid.offline.engine import Engine, open_engine
+from sightgrid.recognition.heads import HeadKind, open_head
+from sightgrid.vision.packs import cache_folder
+
+RATCHET = Path(__file__).with_name("ratchet.json")
+SEEDS = range(20)
+# what vectors depend on beside the pack and the photos
+_MAKERS = (
+    "evaluation/photos.py",
+    "vision/alignment.py",
+    "vision/detection.py",
+    "vision/onnx.py",
+    "vision/embedding.py",
+    "vision/pictures.py",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured share; ``interval`` 95 %, ``spread`` the least and the most over the seeds.
+
+    ``tolerance`` is how far a later version may fall below before the ratchet test fails: the
+    measurement repeats exactly on one machine, so it covers only other processors and runtimes.
+    """
+
+    name: str
+    value: float
+    interval: tuple[float, float]
+    spread: tuple[float, float] | None
+    tolerance: float
+
+
+def measure(data: Path, *, engine: Engine, tell: Tell, folder: Path | None = None) -> list[Figure]:
+    """Every figure, in a fixed order. ``folder`` keeps vectors between runs."""
+    cache = cache_folder() / "evaluation" if folder is None else folder
+    figures = _verification(data / "lfw_pairs_dev", engine, tell, cache)
+    people = read_people(data / "lfw_ident_dev")
+    photos = [photo for person in people for photo in person.photos]
+    full = _vectors(photos, FaceReader(engine), tell, cache)
+    for name, face_px in (("full", None), ("face30", 30), ("face20", 20)):
+        probes = full
+        if face_px is not None:
+            probes = _vectors(photos, FaceReader(engine, Degradation(face_px)), tell, cache)
+        figures += _identification(name, people, full, probes, each=1)
+        figures += _identification(f"{name} 3x3", people, full, probes, each=3)
+        if face_px is not None:
+            figures += _identification(f"{name} enrolled too", people, probes, probes, each=1)
+    return figures
+
+
+def _verification(data: Path, engine: Engine, tell: Tell, cache: Path) -> list[Figure]:
+    pairs = read_pairs(data / "pairs.csv", images=data / "images")
+    names, rows = photo_rows(pairs)
+    vectors = _vectors([Path(name) for name in names], FaceReader(engine), tell, cache)
+    result = verify(
+        pairs, rows=rows, photos=vectors, metric=Metric.COSINE, far=0.001, subtract_mean=False
+    )
+    name = "lfw_pairs_dev"
+    return [
+        Figure(f"{name} accuracy", result.accuracy, result.accuracy_interval, None, 0.002),
+        Figure(f"{name} val at far 0.001", result.val, result.val_interval, None, 0.004),
+    ]
+
+
+def _identification(
+    name: str,
+    people: Sequence[PersonPhotos],
+    enrolled: PhotoVectors,
+    asked: PhotoVectors,
+    *,
+    each: int,
+) -> list[Figure]:
+    """``each``: how many photos are enrolled of a person, and how many are averaged to ask."""
+    results = []
+    for seed in SEEDS:
+        dealt = deal(people, enrol=each, unknown=0.5, seed=seed, photos_a_probe=each)
+        vectors = _joined(dealt, enrolled, asked)
+        results.append(identify(dealt, photos=vectors, head=open_head(HeadKind.NEAREST_MEAN)))
+    prefix = f"lfw_ident_dev {name}"
+    return [
+        _over_seeds(f"{prefix} rank1", [(r.rank1, r.rank1_interval) for r in results], 0.003),
+        *(
+            _over_seeds(f"{prefix} dir at fpir {fpir:g}", _rates(results, fpir), tolerance)
+            for fpir, tolerance in ((0.01, 0.005), (0.001, 0.02))
+        ),
+    ]
+
+
+def _joined(dealt: Deal, enrolled: PhotoVectors, asked: PhotoVectors) -> PhotoVectors:
+    is_enrolled = np.zeros(len(asked.found), np.bool_)
+    is_enrolled[[photo for photo, _ in dealt.enrolled]] = True
+    return PhotoVectors(
+        np.where(is_enrolled[:, None], enrolled.vectors, asked.vectors),
+        np.where(is_enrolled, enrolled.found, asked.found),
+        0.0,
+    )
+
+
+def _rates(
+    results: Sequence[Identification], fpir: float
+) -> list[tuple[float, tuple[float, float]]]:
+    rates = [(result.dir_at_fpir[fpir], result.dir_interval[fpir]) for result in results]
+    return [(rate, span) for rate, span in rates if rate is not None and span is not None]
+
+
+def _over_seeds(
+    name: str, rates: Sequence[tuple[float, tuple[float, float]]], tolerance: float
+) -> Figure:
+    """The mean over the seeds. All seeds share the people, so they can't narrow down what other
+    people would have given: the interval is the mean of the seeds' own, drawn over people."""
+    values = [value for value, _ in rates]
+    low, high = np.mean([interval for _, interval in rates], axis=0)
+    spread = (min(values), max(values))
+    return Figure(name, float(np.mean(values)), (float(low), float(high)), spread, tolerance)
+
+
+def _vectors(photos: Sequence[Path], reader: FaceReader, tell: Tell, cache: Path) -> PhotoVectors:
+    file = cache / f"{_key(photos, reader)}.npz"
+    if file.is_file():
+        with np.load(file, allow_pickle=False) as kept:
+            return PhotoVectors(kept["vectors"], kept["found"], 0.0)
+    vectors = embed_photos(photos, reader=reader, tell=tell)
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(f".partial-{os.getpid()}.npz")
+    np.savez(unfinished, vectors=vectors.vectors, found=vectors.found)
+    unfinished.replace(file)
+    return vectors
+
+
+def _key(photos: Sequence[Path], reader: FaceReader) -> str:
+    root = Path(sightgrid.__file__).parent
+    digest = hashlib.sha256()
+    told = [reader.engine.pack.contract.id, *map(str, reader.engine.runtimes.values())]
+    told.append("none" if reader.degradation is None else reader.degradation.name)
+    told += [hashlib.sha256((root / maker).read_bytes()).hexdigest() for maker in _MAKERS]
+    told.append(hashlib.sha256(reader.engine.pack.detector_path.read_bytes()).hexdigest())
+    for photo in photos:
+        state = photo.stat()
+        told.append(f"{photo} {state.st_size} {state.st_mtime_ns}")
+    for line in told:
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()[:32]
+
+
+def stored_figures() -> dict[str, Figure]:
+    """What the ratchet holds later versions to."""
+    fields = json.loads(RATCHET.read_text("utf-8"))["figures"]
+    return {
+        name: Figure(name, one["value"], tuple(one["interval"]), None, one["tolerance"])
+        for name, one in fields.items()
+    }
+
+
+def store(figures: Sequence[Figure]) -> None:
+    """Writes the figures measured here over the stored ones; others stay."""
+    document = json.loads(RATCHET.read_text("utf-8")) if RATCHET.is_file() else {"figures": {}}
+    for figure in figures:
+        document["figures"][figure.name] = {
+            "value": round(figure.value, 5),
+            "interval": [round(end, 5) for end in figure.interval],
+            "tolerance": figure.tolerance,
+        }
+    RATCHET.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+
+
+def print_table(figures: Sequence[Figure]) -> None:
+    """A table in Markdown, ready for docs/benchmarks.md."""
+    print("| figure | value | 95 % interval | over seeds |\n|---|---|---|---|")
+    for figure in figures:
+        spread = "" if figure.spread is None else f"{figure.spread[0]:.4f}–{figure.spread[1]:.4f}"  # noqa: RUF001
+        low, high = figure.interval
+        print(f"| {figure.name} | {figure.value:.4f} | {low:.4f}–{high:.4f} | {spread} |")  # noqa: RUF001
+
+
+def main() -> None:
+    """Measures, prints and, if asked to, stores."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SIGHTGRID_DATA"))
+    parser.add_argument("--pack", default="default")
+    parser.add_argument("--store", action="store_true", help="write benchmarks/ratchet.json")
+    chosen = parser.parse_args()
+    if chosen.data is None or not Path(chosen.data).is_dir():
+        parser.error("--data, or SIGHTGRID_DATA, must be the folder with the photos")
+
+    def tell(task: str, done: int, total: int | None) -> None:
+        if done % 400 == 0 or done == total:
+            print(f"{task}: {done} of {total}", file=sys.stderr, flush=True)
+
+    figures = measure(Path(chosen.data), engine=open_engine(chosen.pack), tell=tell)
+    print_table(figures)
+    if chosen.store:
+        store(figures)
+
+
+if __name__ == "__main__":
+    main()
