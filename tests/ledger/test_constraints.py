@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -80,3 +82,27 @@ def test_every_pair_is_found_that_a_look_at_all_pairs_finds(seed: int, count: in
     )
     wanted = {(a, b) for a, b in combinations(range(count), 2) if links([seen[a], seen[b]], grid)}
     assert links(seen, grid) == wanted
+
+
+def test_frames_before_and_after_the_shared_ones_do_not_count() -> None:
+    """Somebody walks up to where another stood a moment before: no frame shows both there."""
+    gone = sighting(0, 0, 3, left=0)
+    gaps = replace(gone, path=gone.path[:5] + gone.path[25:])
+    between = sighting(0, 1, 2, left=200, group=2)
+    assert links([gaps, between]) == set()
+    assert links([gone, between]) == {(0, 1)}
+
+
+def test_somebody_who_sits_there_all_day_costs_no_more_than_who_passes_by() -> None:
+    sitting = sighting(0, 0, 20_000)
+    passing = [sighting(0, 30.0 * n, 30.0 * n + 1, left=200, group=n) for n in range(600)]
+    started = time.process_time()
+    assert links([sitting, *passing]) == {(0, n) for n in range(1, 601)}
+    assert time.process_time() - started < 3.0
+
+
+def test_a_face_tracked_twice_for_long_is_compared_frame_by_frame() -> None:
+    twice = [sighting(0, 0, 2000), sighting(0, 0, 2000, left=5, group=2)]
+    started = time.process_time()
+    assert links(twice) == set()
+    assert time.process_time() - started < 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -18,6 +19,7 @@ from sightgrid.domain.people import EnrolledPerson
 from sightgrid.domain.presence import Band, Match, Sighting
 from sightgrid.ledger.constraints import cannot_links
 from sightgrid.ledger.settling import Settlement, settle
+from sightgrid.recognition.templates import Template, mean_of, template_of
 
 OPEN = CameraGrid()
 NEVER_AT_ONCE = CameraGrid(apart=frozenset({frozenset({"hall", "door"})}))
@@ -170,6 +172,23 @@ def test_who_is_seen_twice_at_once_is_named_once() -> None:
     assert serials(found) == [1, 2]
 
 
+def test_who_is_more_like_somebody_elsewhere_does_not_get_the_next_best_name() -> None:
+    """Two in one frame look like Anna; the one less like her is not Bob for it."""
+    people = [enrol("Anna", 0), enrol("Bob", 1)]
+    like_both = toward(0.80, 0.55, 0.24)
+    found = settled(sighting(0, 0, 3), sighting(like_both, 0, 3, left=200, group=2), people=people)
+    assert [match.person for match in matches(found)] == ["Anna", None]
+    assert matches(found)[1].band is Band.STRANGER
+
+
+def test_who_is_most_like_somebody_possible_is_named_although_another_is_elsewhere() -> None:
+    people = [enrol("Anna", 0), enrol("Bob", 1)]
+    found = settled(
+        sighting(0, 0, 3), sighting(toward(0.55, 0.80), 0, 3, left=200, group=2), people=people
+    )
+    assert [match.person for match in matches(found)] == ["Anna", "Bob"]
+
+
 def test_groups_of_one_person_are_one_identity() -> None:
     """Two sides of a face that are not alike enough to join by themselves."""
     found = settled(
@@ -207,6 +226,37 @@ def test_the_score_is_empty_for_a_new_serial_and_the_runner_up_is_somebody_else(
     assert again.runner_up is not None
     assert again.runner_up.serial == 2
     assert again.margin == pytest.approx(again.score - again.runner_up.score)
+
+
+def test_a_poor_look_that_came_first_is_not_the_new_one() -> None:
+    """The serial begins with it, but a later sighting founded it."""
+    early, founder, again = matches(
+        settled(sighting(toward(1, 0.3), 0, 1, looks=1), sighting(0, 5, 8), sighting(0, 9, 12))
+    )
+    assert early.serial == founder.serial == again.serial == 1
+    assert early.score == pytest.approx(float(toward(1, 0.3)[0]), abs=1e-3)
+    assert "like other sightings of this stranger" in early.reason
+    assert (founder.score, founder.margin) == (None, None)
+    assert "new" in founder.reason
+    assert again.score is not None
+
+
+def test_nobody_who_is_closer_is_called_nearly_as_close() -> None:
+    """Two sightings are one group that is Ada; one of them for itself is more like Eva."""
+    people = [enrol("Ada", 0), enrol("Eva", 1)]
+    _, like_eva = matches(
+        settled(sighting(0, 0, 3), sighting(toward(0.69, 0.72), 4, 7, worth=0.5), people=people)
+    )
+    assert (like_eva.person, like_eva.band) == ("Ada", Band.LIKELY)
+    assert like_eva.margin is not None
+    assert like_eva.margin < 0
+    assert "somebody else is closer" in like_eva.reason
+    _, between = matches(
+        settled(sighting(0, 0, 3), sighting(toward(0.72, 0.69), 4, 7, worth=0.5), people=people)
+    )
+    assert between.margin is not None
+    assert 0 < between.margin < BANDS.margin
+    assert "somebody else is nearly as close" in between.reason
 
 
 def test_faces_of_different_contracts_are_never_compared() -> None:
@@ -277,6 +327,52 @@ def test_what_holds_of_every_settlement(seed: int, grid: CameraGrid) -> None:
     for one, other in cannot_links(decided, grid=grid):
         pair = {found.decisions[one].match.serial, found.decisions[other].match.serial}
         assert len(pair) == 2 or pair == {None}
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_scores_and_runners_up_are_what_a_look_at_everybody_gives(seed: int) -> None:
+    seen, people = crowd(seed)
+    found = settled(*seen, people=people)
+    shown = [template_of(decision.sighting.looks) for decision in found.decisions]
+    by_serial: dict[int, list[Template]] = {}
+    for match, template in zip(matches(found), shown, strict=True):
+        if match.band is Band.STRANGER and match.serial is not None and template is not None:
+            by_serial.setdefault(match.serial, []).append(template)
+
+    new = [match.serial for match in matches(found) if match.serial and match.score is None]
+    assert sorted(new) == sorted(by_serial), "one sighting of each stranger is the new one"
+    for match, template in zip(matches(found), shown, strict=True):
+        assert template is not None
+        others = [serial for serial in by_serial if serial != match.serial]
+        rivals = [person for person in people if person.name != match.person]
+        assert (match.runner_up is None) == (not others and not rivals)
+        if match.runner_up is not None:
+            rival = match.runner_up
+            assert rival.serial in others or rival.person in [one.name for one in rivals]
+            for one in rivals:
+                alike = float(template.vector @ mean_of(one.faces))
+                assert rival.score >= alike - 1e-5
+                if rival.person == one.name:
+                    assert rival.score == pytest.approx(alike, abs=1e-5)
+        if match.score is not None and match.serial in by_serial:
+            rest = [one for one in by_serial[match.serial] if one is not template]
+            total = np.sum([one.vector * one.worth for one in rest], axis=0)
+            alike = float(template.vector @ total / np.linalg.norm(total))
+            assert match.score == pytest.approx(alike, abs=1e-4)
+
+
+def test_answers_for_a_crowd_take_moments() -> None:
+    """Thousands of sightings and thousands of people are compared as one product."""
+    random = np.random.default_rng(5)
+    faces = random.standard_normal((2000, DIMENSION))
+    faces /= np.linalg.norm(faces, axis=1, keepdims=True)
+    people = [enrol(f"P{number}", toward(*vector)) for number, vector in enumerate(faces)]
+    # one look each: nobody founds a stranger, but everybody is compared with everybody
+    seen = [sighting(toward(*faces[n % 2000]), n, n + 0.1, looks=1) for n in range(4000)]
+    started = time.process_time()
+    found = settled(*seen, people=people)
+    assert time.process_time() - started < 10.0
+    assert all(match.runner_up is not None for match in matches(found))
 
 
 @given(st.integers(0, 2**32 - 1), st.randoms(use_true_random=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import combinations
 
 import numpy as np
@@ -91,6 +92,29 @@ def test_it_does_what_the_plain_method_does(seed: int, count: int, threshold: fl
     assume(wanted is not None)
     found = group(vectors, threshold=threshold, weights=weights, cannot_link=apart, bars=bars)
     assert found == wanted
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(15, 30), st.floats(0.2, 0.9))
+def test_it_does_so_when_one_person_is_nearly_all_there_is(
+    seed: int, count: int, threshold: float
+) -> None:
+    random = np.random.default_rng(seed)
+    face = np.eye(16)[0] * random.uniform(0.5, 4.0)
+    vectors = unit(face + random.standard_normal((count, 16)))
+    weights = random.uniform(0.1, 1.0, count).astype(np.float32)
+    bars = np.zeros(count, np.float32)
+    wanted = Plain(vectors, weights, bars, set()).run(threshold, least_gap=1e-6)
+    assume(wanted is not None)
+    assert group(vectors, threshold=threshold, weights=weights) == wanted
+
+
+def test_one_person_seen_very_often_is_grouped_in_moments() -> None:
+    random = np.random.default_rng(3)
+    vectors = unit(np.eye(64)[0] * 8.0 + random.standard_normal((1500, 64)))
+    started = time.process_time()
+    assert group(vectors, threshold=0.3) == [list(range(1500))]
+    assert time.process_time() - started < 5.0
 
 
 directions = arrays(np.int8, st.tuples(st.integers(0, 12), st.just(3)), elements=st.integers(-1, 1))

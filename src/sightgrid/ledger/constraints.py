@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from sightgrid.domain.geometry import boxes_array, iou_matrix
+from sightgrid.domain.geometry import Box
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.presence import Sighting
+from sightgrid.domain.tracklets import PathPoint
 
 # two boxes on one face for a moment are one detector's stutter, not two people
 _SAME_FACE_IOU = 0.5
@@ -44,11 +46,31 @@ def _apart(one: Sighting, other: Sighting, *, grid: CameraGrid) -> bool:
 
 def _in_one_frame(one: Sighting, other: Sighting) -> bool:
     """Whether some frame shows both, as two faces."""
-    boxes = {point.frame_index: point.box for point in one.path}
-    shared = [point for point in other.path if point.frame_index in boxes]
-    if not shared:
-        return False
-    first = boxes_array([boxes[point.frame_index] for point in shared])
-    second = boxes_array([point.box for point in shared])
-    overlaps = iou_matrix(first, second).diagonal()
-    return bool((overlaps < _SAME_FACE_IOU).any())
+    # somebody who sits there all day is compared with everybody who passes by: never go through
+    # more of a path than the other one covers
+    first = max(one.path[0].frame_index, other.path[0].frame_index)
+    last = min(one.path[-1].frame_index, other.path[-1].frame_index)
+    boxes = {point.frame_index: point.box for point in _between(one.path, first, last)}
+    return any(
+        _iou(boxes[point.frame_index], point.box) < _SAME_FACE_IOU
+        for point in _between(other.path, first, last)
+        if point.frame_index in boxes
+    )
+
+
+def _between(path: Sequence[PathPoint], first: int, last: int) -> Sequence[PathPoint]:
+    """The points of a path, which is in order of frames, from one frame to another."""
+    start = bisect_left(path, first, key=_frame_of)
+    return path[start : bisect_right(path, last, lo=start, key=_frame_of)]
+
+
+def _frame_of(point: PathPoint) -> int:
+    return point.frame_index
+
+
+def _iou(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0-1."""
+    across = min(one.right, other.right) - max(one.left, other.left)
+    down = min(one.bottom, other.bottom) - max(one.top, other.top)
+    shared = max(across, 0.0) * max(down, 0.0)
+    return shared / (one.area + other.area - shared)

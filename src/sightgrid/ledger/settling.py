@@ -35,6 +35,8 @@ _SURE_DETECTIONS = 3
 # by nothing from a fair look on
 _POOR_LOOK_BAR = 0.08
 _FAIR_LOOK = 0.5
+# bounds the table of similarities held at once
+_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +53,13 @@ class Settlement:
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """An identity in the making: rows of sightings, perhaps the enrolled person they are."""
+    """An identity in the making: rows of sightings, perhaps the enrolled person they are.
+    ``founder`` is the earliest row that was good enough to found it, if there was one."""
 
     rows: list[int]
     person: int | None
     vector: Floats
+    founder: int | None = None
     serial: int = 0
 
 
@@ -158,7 +162,7 @@ def _found_groups(
         bars=(_POOR_LOOK_BAR * (1.0 - np.minimum(worths / _FAIR_LOOK, 1.0))).astype(np.float32),
     )
     return [
-        _Group(rows, None, _mean(templates, rows))
+        _Group(rows, None, _mean(templates, rows), founder=rows[0])
         for rows in ([founders[i] for i in cluster] for cluster in clusters)
     ]
 
@@ -201,13 +205,15 @@ def _name(
 
 
 def _leader(scores: Floats, possible: Sequence[int]) -> tuple[int | None, float]:
-    """Who of those possible scores best, and by how much; alone, by more than any margin."""
+    """Who of those possible scores best, and its lead over everybody else, possible or not.
+
+    Who looks more like somebody who is elsewhere is a stranger like them, not the next best.
+    """
     if not possible:
         return None, 0.0
-    ranked = sorted(possible, key=lambda person: -float(scores[person]))
-    if len(ranked) == 1:
-        return ranked[0], float("inf")
-    return ranked[0], float(scores[ranked[0]] - scores[ranked[1]])
+    best = max(possible, key=lambda person: float(scores[person]))
+    others = np.delete(scores, best)
+    return best, float(scores[best] - others.max()) if len(others) else float("inf")
 
 
 def _take_in_the_rest(
@@ -281,86 +287,95 @@ def _answer(
                 minted_at[serial] = ends_at
 
     owner = {row: item for item in groups for row in item.rows}
-    decisions = [
-        Decision(
-            sighting,
-            _match(row, owner.get(row), groups, templates, people, enrolled, bands),
-        )
-        for row, sighting in enumerate(ordered)
-    ]
+    runners_up = _runners_up(groups, templates, people, enrolled)
+    likenesses: dict[int, float] = {}
+    for item in groups:
+        if item.person is None:
+            likenesses |= _likenesses(item, templates)
+    decisions = []
+    for row, (sighting, template) in enumerate(zip(ordered, templates, strict=True)):
+        given, runner_up = owner.get(row), runners_up.get(row)
+        if given is None or template is None:
+            why = _why_unsure(template, bands)
+            match = Match(Band.UNSURE, None, None, None, None, runner_up, why)
+        elif given.person is None:
+            match = _stranger(given.serial, likenesses.get(row), runner_up)
+        else:
+            score = float(template.vector @ enrolled[given.person])
+            match = _named(given.serial, people[given.person].name, score, runner_up, bands)
+        decisions.append(Decision(sighting, match))
     return Settlement(tuple(decisions), tuple(identities), minted_at, bands)
 
 
-def _match(
-    row: int,
-    item: _Group | None,
+def _named(serial: int, name: str, score: float, rival: Candidate | None, bands: Bands) -> Match:
+    margin = None if rival is None else score - rival.score
+    sure = score >= bands.confirmed and (margin is None or margin >= bands.margin)
+    if sure:
+        reason = "close to the enrolled faces, clear of everybody else"
+    elif score >= bands.confirmed:
+        nearness = "closer" if margin is not None and margin < 0 else "nearly as close"
+        reason = f"close to the enrolled faces, but somebody else is {nearness}"
+    elif score >= bands.likely:
+        reason = "like the enrolled faces"
+    else:
+        reason = "like other sightings of this person"
+    band = Band.CONFIRMED if sure else Band.LIKELY
+    return Match(band, serial, name, score, margin, rival, reason)
+
+
+def _stranger(serial: int, score: float | None, runner_up: Candidate | None) -> Match:
+    """``score`` is ``None`` for the sighting that is the new one."""
+    if score is None:
+        reason, margin = "new: like nobody seen before", None
+    else:
+        reason = "like other sightings of this stranger"
+        margin = None if runner_up is None else score - runner_up.score
+    return Match(Band.STRANGER, serial, None, score, margin, runner_up, reason)
+
+
+def _runners_up(
     groups: Sequence[_Group],
     templates: Sequence[Template | None],
     people: Sequence[EnrolledPerson],
     enrolled: Sequence[Floats],
-    bands: Bands,
-) -> Match:
-    template = templates[row]
-    candidates = _candidates(item, groups, template, people, enrolled)
-    runner_up = candidates[0] if candidates else None
-    if item is None or template is None:
-        return Match(Band.UNSURE, None, None, None, None, runner_up, _why_unsure(template, bands))
-    if item.person is not None:
-        score = float(template.vector @ enrolled[item.person])
-        margin = None if runner_up is None else score - runner_up.score
-        sure = score >= bands.confirmed and (margin is None or margin >= bands.margin)
-        band = Band.CONFIRMED if sure else Band.LIKELY
-        reason = (
-            "close to the enrolled faces, clear of everybody else"
-            if sure
-            else "close to the enrolled faces, but somebody else is nearly as close"
-            if score >= bands.confirmed
-            else "like the enrolled faces"
-            if score >= bands.likely
-            else "like other sightings of this person"
-        )
-        name = people[item.person].name
-        return Match(band, item.serial, name, score, margin, runner_up, reason)
-    if row == item.rows[0]:
-        return Match(
-            Band.STRANGER, item.serial, None, None, None, runner_up, "new: like nobody seen before"
-        )
-    others = [other for other in item.rows if other != row]
-    score = float(template.vector @ _mean(templates, others))
-    margin = None if runner_up is None else score - runner_up.score
-    return Match(
-        Band.STRANGER,
-        item.serial,
-        None,
-        score,
-        margin,
-        runner_up,
-        "like other sightings of this stranger",
-    )
+) -> dict[int, Candidate]:
+    """Whom each sighting is most like apart from whom it was given to, by row; rows without a
+    template are left out, and so are all where there is nobody else."""
+    strangers = [item for item in groups if item.person is None]
+    serials = {item.person: item.serial for item in groups}
+    who: list[tuple[int | None, str | None]] = [(item.serial, None) for item in strangers]
+    who += [(serials.get(number), person.name) for number, person in enumerate(people)]
+    if not who:
+        return {}
+    own = {row: column for column, item in enumerate(strangers) for row in item.rows}
+    named = [(len(strangers) + item.person, item) for item in groups if item.person is not None]
+    own |= {row: column for column, item in named for row in item.rows}
+    centres = np.stack([item.vector for item in strangers] + list(enrolled))
+    seen = [(row, template) for row, template in enumerate(templates) if template is not None]
+    found: dict[int, Candidate] = {}
+    for start in range(0, len(seen), _ROWS_AT_ONCE):
+        block = seen[start : start + _ROWS_AT_ONCE]
+        table = np.stack([template.vector for _, template in block]) @ centres.T
+        for (row, _), scores in zip(block, table, strict=True):
+            if row in own:
+                scores[own[row]] = -np.inf
+            best = int(scores.argmax())
+            if np.isfinite(scores[best]):
+                found[row] = Candidate(*who[best], score=float(scores[best]))
+    return found
 
 
-def _candidates(
-    item: _Group | None,
-    groups: Sequence[_Group],
-    template: Template | None,
-    people: Sequence[EnrolledPerson],
-    enrolled: Sequence[Floats],
-) -> list[Candidate]:
-    """Everybody else the sighting was compared with, most alike first."""
-    if template is None:
-        return []
-    named = {other.person: other.serial for other in groups if other.person is not None}
-    candidates = [
-        Candidate(other.serial, None, float(template.vector @ other.vector))
-        for other in groups
-        if other is not item and other.person is None
-    ]
-    candidates += [
-        Candidate(named.get(number), person.name, float(template.vector @ enrolled[number]))
-        for number, person in enumerate(people)
-        if item is None or number != item.person
-    ]
-    return sorted(candidates, key=lambda candidate: -candidate.score)
+def _likenesses(item: _Group, templates: Sequence[Template | None]) -> dict[int, float]:
+    """How alike each row of a stranger is to the mean of the others; all but the founder."""
+    seen = [(row, template) for row in item.rows if (template := templates[row]) is not None]
+    vectors = np.stack([template.vector for _, template in seen]).astype(np.float64)
+    # in double precision, so that taking a row out of the sum leaves nothing of it behind
+    weighted = vectors * np.array([[template.worth] for _, template in seen])
+    others = weighted.sum(axis=0) - weighted
+    lengths = np.maximum(np.linalg.norm(others, axis=1), 1e-9)
+    scores = (vectors * others).sum(axis=1) / lengths
+    alike = {row: float(score) for (row, _), score in zip(seen, scores, strict=True)}
+    return {row: score for row, score in alike.items() if row != item.founder}
 
 
 def _why_unsure(template: Template | None, bands: Bands) -> str:

@@ -57,7 +57,12 @@ def group(
 
 
 class _Clusters:
-    """Sums of vectors, and how far each pair of clusters is above its bar."""
+    """Sums of vectors, and how far each pair of clusters is above its bar.
+
+    Each row remembers the cluster nearest to it. A row whose nearest has moved away is only marked:
+    what it remembers still bounds how near any can be, so it is looked at again when, if ever, it
+    comes first. That keeps the work quadratic where one person is nearly all there is.
+    """
 
     def __init__(
         self, vectors: Floats, bars: Floats, cannot_link: Iterable[tuple[int, int]]
@@ -71,18 +76,20 @@ class _Clusters:
         for one, other in cannot_link:
             self._forbidden[one, other] = self._forbidden[other, one] = True
         self._units = self._sums / np.maximum(np.linalg.norm(self._sums, axis=1), 1e-9)[:, None]
-        self._lead = self._units @ self._units.T - np.maximum(bars[:, None], bars[None, :])
+        self._lead = self._units @ self._units.T
+        self._lead -= np.maximum(bars[:, None], bars[None, :])
         self._lead[self._forbidden] = _FORBIDDEN
         self._nearest = self._lead.argmax(axis=1)
         self._nearness = self._lead[np.arange(count), self._nearest]
+        self._stale = np.zeros(count, np.bool_)
 
     def members(self) -> list[list[int]]:
         return [sorted(rows) for rows, alive in zip(self._rows, self._alive, strict=True) if alive]
 
     def join_most_alike(self, threshold: float) -> bool:
         """Joins the two clusters most above their bar; ``False`` if none reach the threshold."""
-        row = int(self._nearness.argmax())
-        if self._nearness[row] < threshold:
+        row = self._most_alike(threshold)
+        if row is None:
             return False
         other = int(self._nearest[row])
         keep, gone = min(row, other), max(row, other)
@@ -94,17 +101,45 @@ class _Clusters:
         self._bars[keep] = min(self._bars[keep], self._bars[gone])
         self._units[keep] = self._sums[keep] / max(float(np.linalg.norm(self._sums[keep])), 1e-9)
 
-        lead = self._units @ self._units[keep] - np.maximum(self._bars, self._bars[keep])
+        # not @: handing out a product this small to threads takes longer than making it
+        lead = np.vecdot(self._units, self._units[keep])
+        lead -= np.maximum(self._bars, self._bars[keep])
         lead[self._forbidden[keep] | ~self._alive] = _FORBIDDEN
         self._lead[keep], self._lead[:, keep] = lead, lead
         self._lead[gone], self._lead[:, gone] = _FORBIDDEN, _FORBIDDEN
-        # rows whose nearest was one of the two may have lost it; any other may have gained
-        stale = np.flatnonzero((self._nearest == keep) | (self._nearest == gone))
-        self._nearest[stale] = self._lead[stale].argmax(axis=1)
-        self._nearness[stale] = self._lead[stale, self._nearest[stale]]
-        self._nearness[gone] = _FORBIDDEN
-        closer = lead > self._nearness
+        self._stale |= (self._nearest == keep) | (self._nearest == gone)
+        # what is as near as the nearest was, is the nearest, stale or not
+        closer = lead >= self._nearness
         self._nearest[closer], self._nearness[closer] = keep, lead[closer]
-        self._nearest[keep] = int(lead.argmax())
-        self._nearness[keep] = lead[self._nearest[keep]]
+        self._stale[closer] = False
+        self._look_again(keep)
+        self._nearness[gone], self._stale[gone] = _FORBIDDEN, False
+        if 2 * np.count_nonzero(self._alive) <= len(self._alive):
+            self._drop_the_dead()
         return True
+
+    def _most_alike(self, threshold: float) -> int | None:
+        """A row of the most alike pair; ``None`` if that doesn't reach the threshold."""
+        while True:
+            row = int(self._nearness.argmax())
+            if self._nearness[row] < threshold:
+                return None
+            if not self._stale[row]:
+                return row
+            self._look_again(row)
+
+    def _look_again(self, row: int) -> None:
+        self._nearest[row] = self._lead[row].argmax()
+        self._nearness[row] = self._lead[row, self._nearest[row]]
+        self._stale[row] = False
+
+    def _drop_the_dead(self) -> None:
+        alive = np.flatnonzero(self._alive)
+        self._rows = [self._rows[row] for row in alive]
+        # rows that remember a dead one are stale: where theirs points to is never read
+        self._nearest = (np.cumsum(self._alive) - 1)[self._nearest[alive]]
+        self._sums, self._units = self._sums[alive], self._units[alive]
+        self._bars, self._nearness = self._bars[alive], self._nearness[alive]
+        self._lead = self._lead[np.ix_(alive, alive)]
+        self._forbidden = self._forbidden[np.ix_(alive, alive)]
+        self._alive, self._stale = self._alive[alive], self._stale[alive]
