@@ -59,7 +59,8 @@ class MtcnnFast:
         smallest_face_px: of the frames to come; ``None`` chooses by their height, 40 at 1080p.
         factor: from each copy of the picture to the next smaller.
         most_proposals: how many of P-Net's proposals R-Net looks at, the best ones.
-        runtime: ``None`` takes OpenVINO if it is installed, else ONNX Runtime, at half the speed.
+        runtime: ``None`` takes OpenVINO if it is installed, else ONNX Runtime, which
+            takes half as long again.
         calls: how many calls, from as many threads, shall run side by side.
     """
 
