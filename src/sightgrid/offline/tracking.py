@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 
-from sightgrid.domain.errors import SightgridError, SourceError
+from sightgrid.domain.errors import OutputError, SightgridError, SourceError
 from sightgrid.domain.frames import Frame, format_time
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.presence import Decision, Sighting, Visit
@@ -32,7 +32,13 @@ from sightgrid.offline.tables import write_tables
 from sightgrid.offline.watching import watch
 from sightgrid.store import Store
 from sightgrid.trajectory.visits import visits as visits_of
-from sightgrid.vision.sources import Clock, FrameSource, open_source, redacted
+from sightgrid.vision.sources import (
+    Clock,
+    FrameSource,
+    SourceFacts,
+    open_source,
+    redacted,
+)
 
 VISIT_GAP_SECS = 15.0
 _CROPS_SHOWN = 6
@@ -142,8 +148,6 @@ def track(
                 visit_gap_secs=VISIT_GAP_SECS,
             ),
         )
-        if request.annotate:
-            _annotate(request, result, stage, say)
         say(Step("writing the results", 0, None))
         write_tables(result, stage)
         with Store.open(stage / "sightgrid.db", create=True) as store:
@@ -164,7 +168,14 @@ def track(
             truth_rows=None if truth is None else truth(result.decisions),
         )
         write_run(result, engine, enrolment, stage, wall_secs=time.perf_counter() - started)
-    notes = [*enrolment.notes, *_source_notes(result.sources), *_clock_notes(request, result)]
+        notes = [*enrolment.notes, *_source_notes(result.sources), *_clock_notes(request, result)]
+        # last, as it is the one part that can be missing: all else is written by now
+        if request.annotate and not interrupted:
+            try:
+                notes += _annotate(request, result, stage, say)
+            except KeyboardInterrupt:
+                interrupted = True
+                notes.append("interrupted while annotating: some annotated videos are missing")
     return TrackOutcome(result, tuple(notes), interrupted)
 
 
@@ -210,16 +221,17 @@ class _Reading:
         self._frames = 0
         self._faces = 0
         self._media_secs = 0.0
+        self._facts: SourceFacts | None = None
 
     def skipped(self) -> SourceStatus:
         """The status of a source that an interrupt left unread."""
-        return self._status(None, SourceState.INTERRUPTED, "not read: interrupted before", 0.0)
+        return self._status(SourceState.INTERRUPTED, "not read: interrupted before", 0.0)
 
     def read(self, workers: Executor) -> SourceStatus:
         """Reads the source to its end, or to where it breaks off or is interrupted."""
         began = time.perf_counter()
-        source: FrameSource | None = None
-        state, reason = SourceState.DONE, None
+        state: SourceState = SourceState.DONE
+        reason: str | None = None
         try:
             source = open_source(
                 self._named.location, camera=self._named.camera, starts_at=self._named.starts_at
@@ -229,16 +241,18 @@ class _Reading:
                 state, reason = SourceState.BROKEN_OFF, source.ending.broken_off
             elif source.ending.damaged:
                 reason = f"{source.ending.damaged} damaged packets were stepped over"
-        except SourceError as error:
-            state, reason = SourceState.FAILED, str(error)
+        except OutputError:
+            raise
+        except (SightgridError, cv2.error) as error:
+            # one camera's trouble is never that of the others; what it gave until then is kept
+            state = SourceState.BROKEN_OFF if self._frames else SourceState.FAILED
+            reason = " ".join(str(error).split())
         except KeyboardInterrupt:
             state, reason = SourceState.INTERRUPTED, f"interrupted after frame {self._frames}"
-        if state is SourceState.FAILED:
-            source = None
-        return self._status(source, state, reason, time.perf_counter() - began)
+        return self._status(state, reason, time.perf_counter() - began)
 
     def _follow(self, source: FrameSource, workers: Executor) -> None:
-        facts = source.facts()
+        facts = self._facts = source.facts()
         view = self._engine.view(self._named.camera)
 
         def on_frame(index: int, elapsed_secs: float, faces: int) -> None:
@@ -257,7 +271,7 @@ class _Reading:
                 ),
             ):
                 self._take(tracklet)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SightgridError, cv2.error):
             for tracklet in view.finish():
                 self._take(tracklet)
             raise
@@ -295,10 +309,8 @@ class _Reading:
             )
         )
 
-    def _status(
-        self, source: FrameSource | None, state: SourceState, reason: str | None, secs: float
-    ) -> SourceStatus:
-        facts = None if source is None else source.facts()
+    def _status(self, state: SourceState, reason: str | None, secs: float) -> SourceStatus:
+        facts = None if state is SourceState.FAILED else self._facts
         return SourceStatus(
             camera=self._named.camera,
             source=self._named.shown_as or redacted(self._named.location),
@@ -358,24 +370,29 @@ def _summaries(
 
 def _annotate(
     request: TrackRequest, result: RunResult, stage: Path, say: Callable[[Step], None]
-) -> None:
-    """Reads every source once more and draws what was found, now that it is decided."""
+) -> list[str]:
+    """Reads every recording once more and draws what was found, now that it is decided; notes
+    which could not be drawn."""
     (stage / "annotated").mkdir()
+    notes = []
     for named, status in zip(request.sources, result.sources, strict=True):
         if status.state is SourceState.FAILED or not status.frames:
             continue
         if status.clock == Clock.ARRIVAL.value:
-            # a live stream can't be read a second time: it would be another stretch of it
+            notes.append(
+                f"{named.camera}: not annotated: a live stream can't be read a second time"
+            )
             continue
-        source = open_source(named.location, camera=named.camera, starts_at=named.starts_at)
-        labels_at = labels_by_frame(result.decisions, camera=named.camera)
-        task = f"annotating {named.camera}"
-
-        annotate_source(
-            _as_far_as_read(source, status, task, say),
-            labels_at=labels_at,
-            path=stage / "annotated" / f"{named.camera}.mp4",
-        )
+        try:
+            source = open_source(named.location, camera=named.camera, starts_at=named.starts_at)
+            annotate_source(
+                _as_far_as_read(source, status, f"annotating {named.camera}", say),
+                labels_at=labels_by_frame(result.decisions, camera=named.camera),
+                path=stage / "annotated" / f"{named.camera}.mp4",
+            )
+        except SightgridError as error:
+            notes.append(f"{named.camera}: not annotated: {error}")
+    return notes
 
 
 def _as_far_as_read(
@@ -390,15 +407,22 @@ def _as_far_as_read(
 
 
 def _clock_notes(request: TrackRequest, result: RunResult) -> list[str]:
-    """Whether the grid's times were applied to recordings whose own times are not known."""
-    untimed = [s.camera for s in result.sources if s.clock == Clock.RELATIVE.value]
-    if len(untimed) < 2 or not (request.grid.links or request.grid.apart):
-        return []
-    return [
-        f"{', '.join(untimed)} do not say when they were recorded, so they are taken to have begun "
-        "at the same moment, and the grid keeps apart whoever it says can't be on two of them at "
-        "once; give --start NAME=TIME to have the real times"
-    ]
+    """Whether times of different kinds were compared: of some recordings they are not known."""
+    read = [source for source in result.sources if source.frames]
+    untimed = [source.camera for source in read if source.clock == Clock.RELATIVE.value]
+    grid_used = bool(request.grid.links or request.grid.apart)
+    if untimed and len(untimed) < len(read):
+        return [
+            f"{', '.join(untimed)}: when this was recorded is not known, so its times count from "
+            "1970 and can't be compared with the other cameras'; give --start NAME=TIME"
+        ]
+    if len(untimed) > 1 and grid_used:
+        return [
+            f"{', '.join(untimed)}: when these were recorded is not known, so they are taken to "
+            "have begun at the same moment, and the grid keeps apart whoever it says can't be on "
+            "two of them at once; give --start NAME=TIME"
+        ]
+    return []
 
 
 def _source_notes(sources: Sequence[SourceStatus]) -> list[str]:
@@ -411,4 +435,9 @@ def _source_notes(sources: Sequence[SourceStatus]) -> list[str]:
             )
         elif status.state is SourceState.DONE and status.reason:
             notes.append(f"{status.camera}: {status.reason}")
+        if status.faces and not status.sightings and status.state is SourceState.DONE:
+            notes.append(
+                f"{status.camera}: faces were found in single frames, but none was seen long "
+                "enough to be followed"
+            )
     return notes
