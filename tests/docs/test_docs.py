@@ -23,7 +23,6 @@ from sightgrid.vision.packs import catalogue
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-# named by the README before the first demo could be photographed
 
 
 def tracked() -> list[Path]:
