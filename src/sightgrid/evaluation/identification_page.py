@@ -140,6 +140,7 @@ def identification_page(
             "The probes (left) that score highest for somebody else, beside the enrolled photo "
             "(right) they were taken for. A wrong label in the folder shows here too.",
             draw_look_alikes(_mistakes(result, photos, enrolled_reader, probe_reader)),
+            wide=True,
         )
     )
     return Page(

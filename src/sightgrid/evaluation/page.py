@@ -31,12 +31,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plot:
-    """A picture and what it shows. ``file`` is its name in the folder, ``png`` its bytes."""
+    """A picture and what it shows. ``file`` is its name in the folder, ``png`` its bytes; a
+    ``wide`` one gets the page's whole width."""
 
     file: str
     title: str
     caption: str
     png: bytes
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -135,6 +135,7 @@ def verification_page(
                 "First the pairs of different people that score highest, then the pairs of one "
                 "person that score lowest. A wrong label in the list shows here too.",
                 draw_look_alikes(_mistakes(result, pairs, reader)),
+                wide=True,
             ),
         ),
         notes=(
