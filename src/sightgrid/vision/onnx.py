@@ -185,6 +185,12 @@ def _openvino_core() -> Any:
     return _import_openvino().Core()
 
 
+# OpenVINO's Python layer sets up its tables at the first inference of a process; when two threads
+# come to it at once, both wait for ever
+_FIRST_INFERENCE = threading.Lock()
+_INFERRED_ONCE = threading.Event()
+
+
 class OpenVinoNetwork:
     """A network on OpenVINO's CPU plugin, computing in float32."""
 
@@ -223,6 +229,14 @@ class OpenVinoNetwork:
 
     def run(self, batch: Floats) -> dict[str, Floats]:
         """One forward pass; every output by its name."""
+        if not _INFERRED_ONCE.is_set():
+            with _FIRST_INFERENCE:
+                outputs = self._run(batch)
+                _INFERRED_ONCE.set()
+                return outputs
+        return self._run(batch)
+
+    def _run(self, batch: Floats) -> dict[str, Floats]:
         request: Any = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
