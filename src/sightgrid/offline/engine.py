@@ -67,7 +67,7 @@ def open_engine(pack_name: str, *, detector: str = DetectorName.YUNET) -> Engine
     pack = load_pack(pack_name)
     # OpenCV's own threads would fight with ours over the same cores
     cv2.setNumThreads(1)
-    # measured (docs/benchmarks.md): PReLU nets run three times as fast on OpenVINO
+    # measured (docs/benchmarks.md): SFace runs faster on OpenVINO, YuNet does not
     embedding = Runtime.OPENVINO if is_installed(Runtime.OPENVINO) else Runtime.ONNXRUNTIME
     detection = detector_runtime(name)
     cores = usable_cores()

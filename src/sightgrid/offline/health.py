@@ -66,7 +66,7 @@ def _runtimes() -> Check:
         "runtimes",
         "advice",
         "ONNX Runtime only",
-        "embeddings run two to three times as fast with OpenVINO: pip install openvino",
+        "embeddings run up to 1.7 times as fast with OpenVINO: pip install openvino",
     )
 
 
