@@ -69,8 +69,6 @@ class Track:
     confirmed: bool = False
     """Seen long enough to be a face; never taken back."""
     hits: int = 1
-    best_score: float = 0.0
-    scores_sum: float = 0.0
 
     @property
     def box(self) -> Floats:
@@ -248,8 +246,6 @@ class Tracker:
             last_secs=at_secs,
             predicted_secs=at_secs,
             last_strong_secs=at_secs,
-            best_score=detection.score,
-            scores_sum=detection.score,
         )
         self._tracks.append(track)
         return track
@@ -314,5 +310,3 @@ def _correct(track: Track, detection: Detection, at_secs: float) -> None:
     track.covariance = track.covariance - gain[:, :, None] * track.covariance[:, None, 0, :]
     track.hits += 1
     track.last_secs = at_secs
-    track.best_score = max(track.best_score, detection.score)
-    track.scores_sum += detection.score
