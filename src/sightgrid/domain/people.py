@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sightgrid.domain.faces import Embedding
 
@@ -13,3 +14,34 @@ class EnrolledPerson:
 
     name: str
     faces: tuple[Embedding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """That somebody agreed to be recognised, and what shows it.
+
+    ``text_version`` and ``text_sha256`` name the text that was agreed to; ``channel`` is how
+    (``paper``, ``web``, ``oidc``…), ``evidence`` where that can be looked up. ``given_by`` is the
+    person, or for a child ``guardian`` names who agreed for them; ``recorded_by`` wrote it down.
+    """
+
+    purpose: str
+    text_version: str
+    text_sha256: str
+    language: str
+    channel: str
+    evidence: str
+    given_by: str
+    recorded_by: str
+    given_at: datetime
+    expires_at: datetime | None = None
+    guardian: str | None = None
+    withdrawn_at: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it is valid at a moment: given, not expired, not withdrawn."""
+        return (
+            self.given_at <= at
+            and (self.expires_at is None or at < self.expires_at)
+            and (self.withdrawn_at is None or at < self.withdrawn_at)
+        )

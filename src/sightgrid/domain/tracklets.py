@@ -54,8 +54,9 @@ class Look:
 class Tracklet:
     """One camera's view of one face, closed and immutable.
 
-    ``group`` is the number of the track in its camera's run. ``path`` holds every detection in
-    order of time, ``looks`` the best few crops, best first.
+    ``group`` is the number of the track in its camera's run or, under template matching, of the
+    group within the UTC minute that the tracklet lies in. ``path`` holds every detection in order
+    of time, ``looks`` the best few crops, best first.
     """
 
     camera: str
