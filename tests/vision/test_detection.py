@@ -8,9 +8,10 @@ import pytest
 
 from sightgrid.domain.faces import Detection
 from sightgrid.domain.geometry import Box, Bytes, Floats, boxes_array, iou_matrix
-from sightgrid.vision.detection import YuNet, smallest_useful_face_px
+from sightgrid.vision.detection import YuNet
 from sightgrid.vision.onnx import Network, Runtime, open_network
 from sightgrid.vision.packs import Pack
+from sightgrid.vision.regions import smallest_useful_face_px
 
 # read off the photo by eye: the face from brow to chin, the two pupils
 FACE = Box(180.0, 65.0, 270.0, 178.0)

@@ -7,7 +7,13 @@ from sightgrid.cli.track import command
 from sightgrid.domain.errors import PackError
 from sightgrid.domain.geometry import Bytes, boxes_array, iou_matrix
 from sightgrid.vision.detection import YuNet
-from sightgrid.vision.detectors import DetectorName, detector_name, detector_runtime, open_detector
+from sightgrid.vision.detectors import (
+    DetectorName,
+    detector_files,
+    detector_name,
+    detector_runtime,
+    open_detector,
+)
 from sightgrid.vision.packs import Pack
 
 
@@ -31,6 +37,19 @@ def test_the_runtime_told_is_the_one_that_runs(pack: Pack, name: DetectorName) -
     detector = open_detector(name, pack=pack)
     told = detector_runtime(name)
     assert getattr(detector, "runtime", told) is told
+
+
+def test_each_detector_names_its_own_files(pack: Pack) -> None:
+    files = {name: detector_files(name, pack=pack) for name in DetectorName}
+    assert list(files[DetectorName.YUNET].values()) == [pack.manifest.detector.sha256]
+    assert files[DetectorName.MTCNN].keys() == {"pnet.onnx", "rnet.onnx", "onet.onnx"}
+    assert files[DetectorName.MTCNN] == files[DetectorName.MTCNN_FAST]
+    assert files[DetectorName.HAAR].keys() == {
+        "haarcascade_frontalface_default.xml",
+        "haarcascade_eye.xml",
+    }
+    assert all(len(digest) == 64 for own in files.values() for digest in own.values())
+    assert not files[DetectorName.HOG]
 
 
 def test_an_unknown_detector_is_named_with_the_known_ones() -> None:

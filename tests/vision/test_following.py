@@ -4,6 +4,7 @@ and the embedder's stand-in reads that colour off the crop."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from sightgrid.domain.faces import Detection, Embedding, EmbeddingContract
 from sightgrid.domain.frames import Frame
 from sightgrid.domain.geometry import Box, Bytes
+from sightgrid.domain.likeness import ImpostorCurve
 from sightgrid.domain.tracklets import Tracklet
 from sightgrid.vision.following import CameraView, FollowingSettings
 
@@ -30,6 +32,7 @@ class ColourEmbedder:
     """Stands in for a network: a crop's mean colour as a point on the unit sphere."""
 
     contract = EmbeddingContract("c" * 64, "colours", 3)
+    impostors = ImpostorCurve.of([[0.5, 0.1], [0.1, 0.2], [0.01, 0.3], [1e-4, 0.43]])
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -188,6 +191,36 @@ def test_a_swap_behind_an_occluder_is_split_at_the_swap(swap: int) -> None:
     assert (first.group, second.group) == (1, 2)
 
 
+class Blurred(ColourEmbedder):
+    """All looks are too poor to be asked."""
+
+    def _of(self, crop: Bytes) -> Embedding:
+        return replace(super()._of(crop), strength=0.02)
+
+
+@pytest.mark.parametrize(("other_at", "tracklets"), [(100, 2), (900, 1)])
+def test_even_blurs_part_where_faces_met(other_at: int, tracklets: int) -> None:
+    """Blurs alone say nothing, unless another face came so close that both may have been taken
+    for each other; ``other_at``: how far to the right somebody else is then, in pixels."""
+
+    def script(number: int) -> Faces:
+        x = 100 + 6 * number
+        faces: Faces = {"red" if number < 30 else "blue": (x, 150)}
+        if 24 <= number < 36 and x + other_at < WIDTH:
+            faces["green"] = (x + other_at, 150)
+        return faces
+
+    parts = watch(view(Blurred()), script, 60)
+    long = [part for part in parts if len(part.path) > 12]
+    assert len(long) == tracklets
+    if tracklets == 2:
+        first, second = long
+        # both walk at one pace: where between two looks they changed, the path can't tell
+        assert 25 <= first.path[-1].frame_index <= 33
+        assert colours_of(first) == {"red"}
+        assert colours_of(second) == {"blue"}
+
+
 def test_whatever_is_split_no_detection_is_lost() -> None:
     names = ["red", "blue", "green", "red"]
     parts = watch(view(), lambda number: {names[number // 25]: (60 + 5 * number, 180)}, 100)
@@ -336,3 +369,18 @@ def test_another_frame_rate_gives_the_same_tracklets(fps: float) -> None:
     )
     assert len(tracklet.path) == frames
     assert 4 <= len(tracklet.looks) <= FollowingSettings().looks_embedded
+
+
+def test_levels_follow_the_scale_of_the_embedder() -> None:
+    """What is one face for one network is two for a network whose strangers are more alike."""
+
+    def who(number: int) -> Faces:
+        return {} if 25 <= number < 40 else {"red": (320, 180)}
+
+    def lenient(number: int) -> list[Tracklet]:
+        embedder = ColourEmbedder()
+        if number:
+            embedder.impostors = ImpostorCurve.of([[0.5, 0.9], [1e-2, 0.99], [1e-4, 1.1]])
+        return watch(view(embedder), who, 80)
+
+    assert [len(lenient(strict)) for strict in (0, 1)] == [1, 2]

@@ -103,7 +103,7 @@ def test_weights_in_constant_nodes_count_too(shelf: Path) -> None:
 def test_an_unknown_pack_names_the_known_ones(cache: Path) -> None:
     with pytest.raises(PackError, match="no pack 'nosuch'") as caught:
         load_pack("nosuch")
-    assert caught.value.hint == "known packs: default, default-fp32"
+    assert caught.value.hint == "known packs: default, default-fp32, dlib, dlib-int8"
     with pytest.raises(PackError, match="no pack 'nosuch'"):
         verify_pack("nosuch")
 
@@ -227,13 +227,15 @@ def test_an_own_pack_that_cannot_be_read_is_told(cache: Path, shelf: Path) -> No
 
 def test_every_manifest_that_ships_is_complete() -> None:
     shelf = catalogue()
-    assert set(shelf) == {"default", "default-fp32"}
+    assert set(shelf) == {"default", "default-fp32", "dlib", "dlib-int8"}
     for name, manifest in shelf.items():
         again = read_manifest(manifest_fields(manifest), where=name)
         assert manifest_fields(again) == manifest_fields(manifest)
         for model in (manifest.detector, manifest.embedder):
             assert model.licence
+            assert model.origin
             assert model.training_data
+        for model in manifest.files:
             assert (model.carried_by is None) != (model.fetched_from is None)
         rates = [rate for rate, _ in manifest.thresholds.impostors]
         levels = [level for _, level in manifest.thresholds.impostors]

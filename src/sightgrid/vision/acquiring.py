@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
@@ -14,10 +14,11 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from sightgrid.domain.errors import PackError
+from sightgrid.domain.errors import MissingExtra, PackError
 from sightgrid.vision.dequantisation import dequantise
-from sightgrid.vision.detection import YuNet
-from sightgrid.vision.manifests import CarriedFile, FetchedFile, read_manifest
+from sightgrid.vision.detectors import open_detector, pack_detector
+from sightgrid.vision.inception_resnet import convert_inception_resnet
+from sightgrid.vision.manifests import CarriedFile, FetchedFile, Manifest, read_manifest
 from sightgrid.vision.onnx import Runtime, open_network
 from sightgrid.vision.packs import (
     Pack,
@@ -32,10 +33,12 @@ from sightgrid.vision.packs import (
     put_in_place,
 )
 from sightgrid.vision.sources import redacted
+from sightgrid.vision.vgg_face import convert_vgg_face
 
 _TIMEOUT_SECS = 30.0
 _CHUNK_BYTES = 1 << 18
 _LARGEST_BYTES = 2 << 30
+_BUILDERS = {"inception-resnet-v1": convert_inception_resnet, "vgg-face": convert_vgg_face}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,14 @@ def pull_pack(
         raise PackError(
             f"the catalogue has no pack '{name}'", hint=f"it has: {', '.join(sorted(shelf))}"
         )
-    models = (manifest.detector, manifest.embedder)
+    models = manifest.files
     if all(model.fetched_from is None for model in models) and not urls:
         return load_pack(name)
+    if any(model.carried_by and model.carried_by.form != "onnx" for model in models):
+        raise PackError(
+            f"pack '{name}' is built from an installed package; it can't be fetched",
+            hint=f"leave --url away: sightgrid models pull {name}",
+        )
     if urls and len(urls) != len(models):
         raise PackError(
             f"pack '{name}' has {len(models)} files, but --url was given {len(urls)} times",
@@ -98,6 +106,8 @@ def pull_pack(
 def add_pack(source: Path) -> Pack:
     """Copies a pack folder (``manifest.json`` and its networks) into the cache, once it is proved.
 
+    Networks are ONNX; of an Inception-ResNet-v1 the weights as safetensors will do.
+
     Raises:
         PackError: the manifest is incomplete, a file is missing or differs from its SHA-256, or
             a network does not run.
@@ -116,16 +126,45 @@ def add_pack(source: Path) -> Pack:
             hint="give yours another name in its manifest",
         )
     with new_folder(manifest.name) as folder:
-        for model in (manifest.detector, manifest.embedder):
+        for model in manifest.files:
             file = source / model.file
             if not file.is_file():
                 raise PackError(f"{path} names {model.file}, which is not beside it")
+            _check_form(model.file)
             if model.sha256 is None:
                 raise PackError(f"{path}: {model.file} has no sha256")
             if file_sha256(file) != model.sha256.lower():
                 raise PackError(f"{file} is not the file its manifest describes: SHA-256 differs")
-            shutil.copyfile(file, folder / model.file)
+            if file.suffix == ".safetensors":
+                manifest = _built(manifest, file, folder)
+            else:
+                shutil.copyfile(file, folder / model.file)
         return put_in_place(_proved(describe_pack(folder, manifest)))
+
+
+def _check_form(file: str) -> None:
+    """Only files of numbers are taken: a pickle could run any code when it is read."""
+    if Path(file).suffix in (".onnx", ".safetensors"):
+        return
+    raise PackError(
+        f"{file} is neither ONNX nor safetensors",
+        hint="convert it in an environment of its own; for FaceNet: tools/convert_facenet.py",
+    )
+
+
+def _built(manifest: Manifest, weights: Path, folder: Path) -> Manifest:
+    """Builds the embedder from weights alone; the manifest then names the network built."""
+    embedder = manifest.embedder
+    build = _BUILDERS.get(embedder.kind)
+    if embedder.file != weights.name or build is None:
+        known = " or ".join(f"'{kind}'" for kind in _BUILDERS)
+        raise PackError(
+            f"{weights.name}: from safetensors an embedder of kind {known} is built, "
+            f"not '{embedder.kind}'"
+        )
+    built = replace(embedder, file=f"{weights.stem}.onnx", sha256=None)
+    build(weights, folder / built.file)
+    return replace(manifest, embedder=built)
 
 
 def _proved(pack: Pack) -> Pack:
@@ -143,13 +182,11 @@ def verify_pack(name: str) -> list[Finding]:
         raise PackError(f"there is no pack '{name}'")
     try:
         pack = load_pack(name)
-    except PackError as error:
+    except (PackError, MissingExtra) as error:
         return [Finding("files", str(error))]
     manifest = pack.manifest
-    for model, path in (
-        (manifest.detector, pack.detector_path),
-        (manifest.embedder, pack.embedder_path),
-    ):
+    for model in manifest.files:
+        path = pack.folder / model.file
         same = model.sha256 is not None and file_sha256(path) == model.sha256
         findings.append(Finding(model.file, None if same else "its SHA-256 differs"))
         if model.carried_by is not None:
@@ -166,7 +203,7 @@ def verify_pack(name: str) -> list[Finding]:
 def _check_carrier(file: str, carried: CarriedFile) -> Finding:
     try:
         carried_path(carried)
-    except PackError as error:
+    except (PackError, MissingExtra) as error:
         return Finding(f"carrier of {file}", str(error))
     return Finding(f"carrier of {file} ({carried.distribution} {carried.version})", None)
 
@@ -177,9 +214,9 @@ def _check_runs(pack: Pack) -> Finding:
     prepared = pack.manifest.embedder_input
     noise = np.random.default_rng(0).uniform(0, 255, (2, 3, prepared.input_px, prepared.input_px))
     try:
-        detector = open_network(pack.detector_path, runtime=Runtime.ONNXRUNTIME, threads=1)
-        YuNet(detector).detect(np.zeros((64, 96, 3), np.uint8))
-    except (PackError, ValueError, IndexError) as error:
+        detector = open_detector(pack_detector(pack), pack=pack)
+        detector.detect(np.zeros((64, 96, 3), np.uint8))
+    except (PackError, MissingExtra, ValueError, IndexError) as error:
         return Finding("networks run", f"the detector: {error}")
     except KeyError as error:
         return Finding("networks run", f"the detector gives no output {error}")

@@ -15,6 +15,7 @@ import numpy as np
 from sightgrid.domain.faces import Detection
 from sightgrid.domain.geometry import Box, Bytes, Floats, iou_matrix
 from sightgrid.vision.onnx import Network
+from sightgrid.vision.regions import smallest_useful_face_px
 
 _STRIDES = (8, 16, 32)
 _SIDE_MULTIPLE = 32
@@ -25,15 +26,6 @@ class FaceDetector(Protocol):
 
     def detect(self, pixels: Bytes) -> list[Detection]:
         """Faces in ``pixels`` (H, W, 3) uint8 BGR, best score first, in its own pixels."""
-
-
-def smallest_useful_face_px(height: int) -> float:
-    """The width of the smallest face worth looking for in a frame of this height, in its pixels.
-
-    A 54th of the frame (20 px at 1080p), but never more than 24 px, as a 4K camera is bought to
-    see more, nor less than 10 px, below which no network can tell people apart.
-    """
-    return min(max(height / 54.0, 10.0), 24.0)
 
 
 class YuNet:
@@ -62,6 +54,15 @@ class YuNet:
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
         self._smallest_face_px = smallest_face_px
+
+    def at_input_scale(self) -> YuNet:
+        """The same network for pictures that were brought to its working scale before."""
+        return YuNet(
+            self._network,
+            score_threshold=self._score_threshold,
+            nms_iou=self._nms_iou,
+            smallest_face_px=self.FACE_ON_INPUT_PX,
+        )
 
     def working_size(self, width: int, height: int) -> tuple[int, int]:
         """The size a frame of width x height is brought to, before padding."""

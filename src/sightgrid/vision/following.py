@@ -1,14 +1,14 @@
 """One camera's view: detections in, closed tracklets out.
 
-Holds what the tracker must not know: the few best crops of every track, spread over its life, and
-the scene's cuts. Embeddings are made when a track ends, for its best looks only; if those turn out
-to show two people (a swap behind somebody's back), the tracklet is split where its look changed.
+Holds what the tracker must not know: the looks of every track, and the scene's cuts. If the looks
+of a track turn out to show two people (a swap behind somebody's back), the tracklet is split where
+its look changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import cv2
@@ -17,54 +17,42 @@ import numpy as np
 from sightgrid.domain.faces import Detection, Embedding, FaceCrop
 from sightgrid.domain.frames import Frame
 from sightgrid.domain.geometry import Floats
-from sightgrid.domain.tracklets import Look, PathPoint, Tracklet, worth_of
-from sightgrid.vision.alignment import align, outside_fraction
+from sightgrid.domain.tracklets import PathPoint, Tracklet
 from sightgrid.vision.embedding import FaceEmbedder
-from sightgrid.vision.quality import grade
+from sightgrid.vision.looks import (
+    Cutter,
+    LookSettings,
+    Record,
+    Sample,
+    embed_missing,
+    tracklet_of,
+)
 from sightgrid.vision.tracking import Track, Tracker, TrackerSettings
 
 
 @dataclass(frozen=True, slots=True)
-class FollowingSettings:
-    """``looks_kept``: crops held for each track; ``looks_embedded``: how many of them are turned
-    into vectors. ``slot_secs``: at first one crop is kept for each slot of this length; slots
-    grow as the track lasts. ``split_below``: two halves of a track whose looks are less alike
-    than this are two people, if each half is alike in itself; ``split_one_below`` is the same for
-    a single look at either end; looks of less worth than ``telling`` are not asked.
-    ``look_again_secs``: how soon a face is looked at again within a
-    slot. ``sure``: the detector's score from which it is sure; of a track that never reached it
-    only ``looks_of_doubtful`` are embedded, enough to give it to somebody known."""
+class FollowingSettings(LookSettings):
+    """Similarities are told as the share of pairs of strangers that reach them, so that they mean
+    the same with every pack.
 
-    looks_kept: int = 12
-    looks_embedded: int = 7
-    looks_of_doubtful: int = 3
-    sure: float = 0.80
-    slot_secs: float = 0.35
-    look_again_secs: float = 0.09
-    split_below: float = 0.22
-    split_one_below: float = 0.12
-    alike_within: float = 0.40
+    ``split_below``: two halves of a track whose looks are less alike than this are two people, if
+    each half is alike in itself (``alike_within``); ``split_one_below`` is the same for a single
+    look at either end; looks of less worth than ``telling`` are not asked. ``same_look``: from here
+    on a face continues a track that was lost.
+
+    Where another face came within ``met_widths`` of it, faces may have been swapped: then any looks
+    are asked, and it is enough that two or more on either side are less alike than ``swap_below``,
+    and less than either side in itself by ``swap_decades`` tenfolds of rarity.
+    """
+
+    split_below: float = 0.07
+    split_one_below: float = 0.35
+    alike_within: float = 3e-4
+    same_look: float = 4.5e-5
     telling: float = 0.20
-
-
-@dataclass(slots=True, eq=False)
-class _Sample:
-    crop: FaceCrop
-    embedding: Embedding | None = None
-
-    @property
-    def worth(self) -> float:
-        return worth_of(self.crop, self.embedding)
-
-
-@dataclass(slots=True)
-class _Record:
-    """What is remembered of one track."""
-
-    path: list[PathPoint] = field(default_factory=list)
-    samples: list[_Sample] = field(default_factory=list)
-    slot_secs: float = 0.35
-    looked_at: datetime | None = None
+    met_widths: float = 2.0
+    swap_below: float = 0.01
+    swap_decades: float = 5.0
 
 
 class CameraView:
@@ -82,11 +70,10 @@ class CameraView:
     ) -> None:
         self.camera = camera
         self._embedder = embedder
-        self._template = template
-        self._crop_px = crop_px
+        self._cutter = Cutter(template, crop_px)
         self._tracker = Tracker(tracker or TrackerSettings())
         self._settings = settings or FollowingSettings()
-        self._records: dict[int, _Record] = {}
+        self._records: dict[int, Record] = {}
         self._began_at: datetime | None = None
         self._thumbnail: Floats | None = None
         self._frame_size: tuple[int, int] | None = None
@@ -104,7 +91,7 @@ class CameraView:
 
         def crop_of(detection: Detection) -> FaceCrop:
             if id(detection) not in fresh:
-                fresh[id(detection)] = self._cut(frame, detection)
+                fresh[id(detection)] = self._cutter.cut(frame, detection)
             return fresh[id(detection)]
 
         def likeness(track: Track, detection: Detection) -> float | None:
@@ -115,125 +102,64 @@ class CameraView:
             if best.embedding is None:
                 (best.embedding,) = self._embedder.embed([best.crop.pixels])
             (seen,) = self._embedder.embed([crop_of(detection).pixels])
-            return best.embedding.cosine(seen)
+            return self._likeness(best.embedding, seen)
 
         update = self._tracker.update(detections, at_secs=at_secs, likeness=likeness)
         for assignment in update.assignments:
-            record = self._records.setdefault(
-                assignment.track.key, _Record(slot_secs=self._settings.slot_secs)
-            )
-            detection = assignment.detection
-            record.path.append(
-                PathPoint(frame.index, frame.captured_at, detection.box, detection.score)
-            )
-            self._look(record, detection, frame, crop_of)
+            record = self._records.setdefault(assignment.track.key, Record(self._settings))
+            record.see(frame, assignment.detection, crop_of)
+            if any(
+                _widths_apart(assignment.detection, other) < self._settings.met_widths
+                for other in detections
+                if other is not assignment.detection
+            ):
+                record.met.append(frame.index)
         return closed + self._close(update.ended)
+
+    def _likeness(self, one: Embedding, other: Embedding) -> float | None:
+        """How alike two looks are, if enough to be one face."""
+        alike = one.cosine(other)
+        least = self._embedder.impostors.threshold(self._settings.same_look)
+        return alike if alike >= least else None
 
     def finish(self) -> list[Tracklet]:
         """Closes everything that is still being followed."""
         return self._close(self._tracker.finish())
 
-    def _look(
-        self,
-        record: _Record,
-        detection: Detection,
-        frame: Frame,
-        crop_of: Callable[[Detection], FaceCrop],
-    ) -> None:
-        """Looks at the face and keeps what it saw if it is the best of its slot of time.
-
-        Cutting and grading every face of every frame would cost more than following it does, so
-        within a slot it is done every tenth of a second only, and never for a weak detection where
-        there is a stronger one.
-        """
-        if record.samples and record.looked_at is not None:
-            latest = record.samples[-1].crop
-            same_slot = _slot(record, frame.captured_at) == _slot(record, latest.captured_at)
-            waited = (frame.captured_at - record.looked_at).total_seconds()
-            if same_slot and (
-                waited < self._settings.look_again_secs
-                or detection.score < latest.detection_score - 0.05
-            ):
-                return
-        record.looked_at = frame.captured_at
-        self._keep(record, crop_of(detection))
-
-    def _cut(self, frame: Frame, detection: Detection) -> FaceCrop:
-        pixels = align(
-            frame.pixels, detection.landmarks, template=self._template, size_px=self._crop_px
-        )
-        outside = outside_fraction(
-            detection.landmarks,
-            template=self._template,
-            size_px=self._crop_px,
-            width=frame.width,
-            height=frame.height,
-        )
-        return FaceCrop(
-            pixels=pixels,
-            quality=grade(pixels, detection, outside=outside),
-            captured_at=frame.captured_at,
-            frame_index=frame.index,
-            box_in_frame=detection.box,
-            landmarks_in_frame=detection.landmarks,
-            detection_score=detection.score,
-        )
-
-    def _keep(self, record: _Record, crop: FaceCrop) -> None:
-        """Keeps the crop if it is the best of its slot of time."""
-        samples = record.samples
-        if samples:
-            latest = samples[-1].crop
-            if _slot(record, crop.captured_at) == _slot(record, latest.captured_at):
-                if crop.quality.overall > latest.quality.overall:
-                    samples[-1] = _Sample(crop)
-                return
-        samples.append(_Sample(crop))
-        if len(samples) > self._settings.looks_kept:
-            # the track lasts: slots twice as long, the better crop of each two neighbours stays
-            record.slot_secs *= 2
-            record.samples = [
-                max(samples[i : i + 2], key=lambda sample: sample.crop.quality.overall)
-                for i in range(0, len(samples), 2)
-            ]
-
     def _close(self, tracks: Sequence[Track]) -> list[Tracklet]:
         """Tracklets of tracks that ended, embedded all at once; unconfirmed ones leave none."""
-        ended: list[tuple[_Record, list[_Sample]]] = []
+        ended: list[tuple[Record, list[Sample]]] = []
         for track in tracks:
             record = self._records.pop(track.key, None)
             if record is not None and track.confirmed:
-                ended.append((record, self._best_samples(record)))
-        missing = [s for _, samples in ended for s in samples if s.embedding is None]
-        vectors = self._embedder.embed([sample.crop.pixels for sample in missing])
-        for sample, embedding in zip(missing, vectors, strict=True):
-            sample.embedding = embedding
+                ended.append((record, record.best_samples()))
+        embed_missing([s for _, samples in ended for s in samples], embedder=self._embedder)
         return [
             self._tracklet(path, samples)
             for record, chosen in ended
-            for path, samples in self._split(record.path, chosen)
+            for path, samples in self._split(record.path, chosen, record.met)
         ]
 
-    def _best_samples(self, record: _Record) -> list[_Sample]:
-        """The samples worth a vector, in order of time: the best of each stretch of the track, so
-        that nobody who was swapped in goes unnoticed, then the best of the rest."""
-        surely_a_face = any(point.score >= self._settings.sure for point in record.path)
-        count = self._settings.looks_embedded if surely_a_face else self._settings.looks_of_doubtful
-        by_quality = sorted(record.samples, key=lambda sample: -sample.crop.quality.overall)
-        began, ended = record.path[0].captured_at, record.path[-1].captured_at
-        stretch_secs = max((ended - began).total_seconds(), 1e-6) / count
-        best_of: dict[int, _Sample] = {}
-        for sample in by_quality:
-            into_secs = (sample.crop.captured_at - began).total_seconds()
-            best_of.setdefault(min(int(into_secs / stretch_secs), count - 1), sample)
-        chosen = list(best_of.values())
-        chosen += [sample for sample in by_quality if sample not in chosen]
-        return sorted(chosen[:count], key=lambda sample: sample.crop.captured_at)
-
     def _split(
-        self, path: list[PathPoint], samples: list[_Sample]
-    ) -> list[tuple[list[PathPoint], list[_Sample]]]:
-        """The path and its looks, cut in two where they turn into another face.
+        self, path: list[PathPoint], samples: list[Sample], met: Sequence[int] = ()
+    ) -> list[tuple[list[PathPoint], list[Sample]]]:
+        """The path and its looks, cut in two where they turn into another face."""
+        border = self._turns_at(samples) or self._swapped_at(samples, met)
+        if border is None:
+            return [(path, samples)]
+        last, first = (sample.crop.frame_index for sample in border)
+        between = [i for i, p in enumerate(path) if last < p.frame_index <= first]
+        # the swap is where the box jumped most between the last look of one and the first of two
+        cut = max(between, key=lambda i: _jump(path[i - 1], path[i]))
+        parts = []
+        for piece in (path[:cut], path[cut:]):
+            span = {point.frame_index for point in piece}
+            inside = [s for s in samples if s.crop.frame_index in span]
+            parts += self._split(piece, inside, met)
+        return parts
+
+    def _turns_at(self, samples: Sequence[Sample]) -> tuple[Sample, Sample] | None:
+        """The last look of one face and the first of another; ``None`` if there is only one.
 
         Only looks that show enough of a face are asked: blurs are like nobody.
         """
@@ -243,41 +169,49 @@ class CameraView:
             if sample.embedding is not None and sample.worth >= self._settings.telling
         ]
         if len(telling) < 2:
-            return [(path, samples)]
+            return None
         vectors = np.stack([s.embedding.vector for s in telling if s.embedding is not None])
         alike = vectors @ vectors.T
         best_at, largest_fall = None, 0.0
+        level = self._embedder.impostors.threshold
+        split_below = level(self._settings.split_below)
+        split_one_below = level(self._settings.split_one_below)
+        alike_within = level(self._settings.alike_within)
         for at in range(1, len(telling)):
             one_alone = at == 1 or at == len(telling) - 1
-            limit = self._settings.split_one_below if one_alone else self._settings.split_below
+            limit = split_one_below if one_alone else split_below
             within = min(_mean_alike(alike[:at, :at]), _mean_alike(alike[at:, at:]))
             fall = limit - float(alike[:at, at:].mean())
-            if fall > largest_fall and within >= self._settings.alike_within:
+            if fall > largest_fall and within >= alike_within:
                 best_at, largest_fall = at, fall
-        if best_at is None:
-            return [(path, samples)]
-        last = telling[best_at - 1].crop.frame_index
-        first = telling[best_at].crop.frame_index
-        between = [i for i, p in enumerate(path) if last < p.frame_index <= first]
-        # the swap is where the box jumped most between the last look of one and the first of two
-        cut = max(between, key=lambda i: _jump(path[i - 1], path[i]))
-        parts = []
-        for piece in (path[:cut], path[cut:]):
-            span = {point.frame_index for point in piece}
-            inside = [s for s in samples if s.crop.frame_index in span]
-            parts += self._split(piece, inside)
-        return parts
+        return None if best_at is None else (telling[best_at - 1], telling[best_at])
 
-    def _tracklet(self, path: list[PathPoint], samples: list[_Sample]) -> Tracklet:
+    def _swapped_at(
+        self, samples: Sequence[Sample], met: Sequence[int]
+    ) -> tuple[Sample, Sample] | None:
+        """As above, for faces that met. Even blurs of one passage are alike, so where they cease to
+        be, they are of two people; without a meeting it may be a face that came nearer."""
+        seen = [sample for sample in samples if sample.embedding is not None]
+        if len(seen) < 4 or not met:
+            return None
+        vectors = np.stack([s.embedding.vector for s in seen if s.embedding is not None])
+        alike = vectors @ vectors.T
+        scale = self._embedder.impostors
+        swap_below = scale.threshold(self._settings.swap_below)
+        best_at, largest_fall = None, self._settings.swap_decades * scale.decade
+        for at in range(2, len(seen) - 1):
+            last, first = seen[at - 1].crop.frame_index, seen[at].crop.frame_index
+            if not any(last <= frame <= first for frame in met):
+                continue
+            across = float(alike[:at, at:].mean())
+            fall = min(_mean_alike(alike[:at, :at]), _mean_alike(alike[at:, at:])) - across
+            if across < swap_below and fall > largest_fall:
+                best_at, largest_fall = at, fall
+        return None if best_at is None else (seen[best_at - 1], seen[best_at])
+
+    def _tracklet(self, path: list[PathPoint], samples: list[Sample]) -> Tracklet:
         self._groups += 1
-        looks = [
-            Look(counter=number, crop=sample.crop, embedding=sample.embedding)
-            for number, sample in enumerate(samples, start=1)
-        ]
-        looks.sort(key=lambda look: look.worth, reverse=True)
-        return Tracklet(
-            camera=self.camera, group=self._groups, path=tuple(path), looks=tuple(looks)
-        )
+        return tracklet_of(self.camera, self._groups, path, samples)
 
     def _is_cut(self, frame: Frame) -> bool:
         """Whether the picture has changed altogether: a cut, another size, a moved camera."""
@@ -293,11 +227,6 @@ class CameraView:
         return size != self._frame_size or _is_another_scene(before, thumbnail)
 
 
-def _slot(record: _Record, moment: datetime) -> int:
-    """The number of the record's slot of time that a moment falls into."""
-    return int((moment - record.path[0].captured_at).total_seconds() // record.slot_secs)
-
-
 def _is_another_scene(before: Floats, after: Floats) -> bool:
     """A large change that brightness alone does not explain."""
     if float(np.mean(np.abs(after - before))) < 12.0:
@@ -305,6 +234,12 @@ def _is_another_scene(before: Floats, after: Floats) -> bool:
     one, other = before - before.mean(), after - after.mean()
     length = float(np.linalg.norm(one) * np.linalg.norm(other))
     return length < 1e-6 or float(np.sum(one * other)) / length < 0.6
+
+
+def _widths_apart(one: Detection, other: Detection) -> float:
+    """How far apart two faces are, in widths of the larger one."""
+    (x1, y1), (x2, y2) = one.box.centre, other.box.centre
+    return float(np.hypot(x2 - x1, y2 - y1)) / max(one.box.width, other.box.width)
 
 
 def _mean_alike(alike: Floats) -> float:

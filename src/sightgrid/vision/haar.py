@@ -89,6 +89,24 @@ class HaarCascade:
         return pair
 
 
+def neighbours_for(score: float) -> int:
+    """The ``least_neighbours`` that lets faces of this score pass; at least 1, as OpenCV joins no
+    windows for less."""
+    # a score is n / (n + 3); the least n that reaches it must be more than what is asked for
+    return max(math.ceil(3.0 * score / (1.0 - score) - 1e-9) - 1, 1)
+
+
+def cascade_paths() -> tuple[Path, Path]:
+    """The files of the face and of the eye cascade."""
+    return _cascade_path(_FACE_FILE), _cascade_path(_EYE_FILE)
+
+
+def _cascade_path(name: str) -> Path:
+    from cv2.data import haarcascades
+
+    return Path(haarcascades) / name
+
+
 def _open_cascade(name: str) -> cv2.CascadeClassifier:
     if not hasattr(cv2, "CascadeClassifier"):
         # from version 5 on (docs/adr/0007)
@@ -96,9 +114,7 @@ def _open_cascade(name: str) -> cv2.CascadeClassifier:
             f"this OpenCV ({cv2.__version__}) has no cascades",
             hint="install it again with: pip install 'opencv-python-headless<5'",
         )
-    from cv2.data import haarcascades
-
-    path = Path(haarcascades) / name
+    path = _cascade_path(name)
     cascade = cv2.CascadeClassifier(str(path))
     if cascade.empty():
         raise PackError(

@@ -22,7 +22,7 @@ _FACE_IN_BOX = np.array(
 
 _WORKING_LINES = 1080
 _MAX_ENLARGEMENT = 2.0
-_LEAST_SCORE = 0.7
+LEAST_SCORE = 0.7
 
 
 class HogDetector:
@@ -32,11 +32,15 @@ class HogDetector:
     ``score`` is a logistic of the margin m, 1 / (1 + exp(-(0.85 + m))): 0.7 at dlib's own bar, 0,
     where a track may begin; 0.9 at 1.3, which is usual. A head that is tilted gets the landmarks of
     one that is upright.
+
+    Args:
+        least_score: faces below are left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, least_score: float = LEAST_SCORE) -> None:
         if find_spec("dlib") is None:
             raise MissingExtra("the detector HOG", extra="hog")
+        self._least_margin = _margin_of_score(least_score)
         # a detector keeps the picture it works on, so each thread has its own
         self._local = threading.local()
 
@@ -49,7 +53,7 @@ class HogDetector:
             size = (round(width * scale), round(height * scale))
             grey = cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR)
         to_frame = np.array([width / grey.shape[1], height / grey.shape[0]], np.float32)
-        boxes, margins, _ = self._detector().run(np.ascontiguousarray(grey), 0, 0.0)
+        boxes, margins, _ = self._detector().run(np.ascontiguousarray(grey), 0, self._least_margin)
         found = []
         for box, margin in zip(boxes, margins, strict=True):
             corner = np.array([box.left(), box.top()], np.float32) * to_frame
@@ -79,5 +83,12 @@ class HogDetector:
 
 def score_of_margin(margin: float) -> float:
     """The margin of dlib's support vector machine as a score, 0-1."""
-    at_bar = math.log(_LEAST_SCORE / (1.0 - _LEAST_SCORE))
-    return 1.0 / (1.0 + math.exp(-(at_bar + margin)))
+    return 1.0 / (1.0 + math.exp(-(_logit(LEAST_SCORE) + margin)))
+
+
+def _margin_of_score(score: float) -> float:
+    return _logit(score) - _logit(LEAST_SCORE)
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1.0 - share))

@@ -22,16 +22,27 @@ _KNOWN_VALUES = {
     "numeric_class": ("fp32", "int8"),
     "metric": ("cosine",),
 }
+_FORMS = ("onnx", "dlib-resnet")
 
 
 @dataclass(frozen=True, slots=True)
 class CarriedFile:
-    """A file inside an installed Python package, whose bytes must have this SHA-256."""
+    """A file inside an installed Python package, whose bytes must have this SHA-256.
+
+    ``extra``: the optional package group that installs it; ``None``: sightgrid itself does.
+    ``form``: how the network is written there, ``onnx`` or ``dlib-resnet``.
+    """
 
     distribution: str
     version: str
     path: str
     sha256: str
+    extra: str | None = None
+    form: str = "onnx"
+
+    def __post_init__(self) -> None:
+        if self.form not in _FORMS:
+            raise ValueError(f"carried_by.form '{self.form}' is unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,16 @@ class ModelFile:
     """Of the file in the pack's own folder; ``None`` in the catalogue, where none lies yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class NamedDetector:
+    """A detector that brings its own networks, by the name it has for ``--detector``."""
+
+    kind: str
+    licence: str
+    origin: str
+    training_data: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbedderInput:
     """How a face must be prepared: everything but the weights that an embedding depends on."""
@@ -73,17 +94,22 @@ class EmbedderInput:
     """(5, 2) float32: where the landmarks go, in pixels of the input."""
     strength_middle: float
     strength_width: float
-    """The logistic step from the length of a raw vector to an embedding's strength, 0-1."""
+    """The logistic step from how far a raw vector lies from ``strength_origin`` to an embedding's
+    strength, 0-1."""
+    strength_origin: tuple[float, ...] | None = None
+    """What the network makes of nothing in particular; ``None``: zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """How alike different people come out with this pack: ``impostors`` are pairs of (false match
     rate, similarity), from which thresholds follow for a budget of mistakes and a size of gallery
-    (docs/trajectories.md)."""
+    (docs/trajectories.md). ``impostors`` compares single photos, ``impostors_of_means`` means of
+    three, where that was measured."""
 
     impostors: tuple[tuple[float, float], ...]
     measured_on: str
+    impostors_of_means: tuple[tuple[float, float], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,10 +119,27 @@ class Manifest:
     name: str
     version: str
     title: str
-    detector: ModelFile
+    detector: ModelFile | NamedDetector
     embedder: ModelFile
     embedder_input: EmbedderInput
     thresholds: Thresholds
+
+    @property
+    def files(self) -> tuple[ModelFile, ...]:
+        """The networks that lie in the pack's folder, the detector's first."""
+        if isinstance(self.detector, NamedDetector):
+            return (self.embedder,)
+        return (self.detector, self.embedder)
+
+    @property
+    def parts(self) -> tuple[tuple[str, ModelFile], ...]:
+        """The same with the names they have in the manifest."""
+        return tuple(zip(("detector", "embedder")[-len(self.files) :], self.files, strict=True))
+
+    @property
+    def carried(self) -> bool:
+        """Whether installed packages carry all of its networks."""
+        return all(model.carried_by is not None for model in self.files)
 
 
 def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
@@ -122,7 +165,7 @@ def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
             name=fields["name"],
             version=str(fields["version"]),
             title=str(fields["title"]),
-            detector=_model_file(fields["detector"]),
+            detector=_detector(fields["detector"]),
             embedder=_model_file(embedder),
             embedder_input=EmbedderInput(
                 input_px=int(embedder["input_px"]),
@@ -136,18 +179,46 @@ def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
                 template=template,
                 strength_middle=float(embedder["strength"]["middle"]),
                 strength_width=float(embedder["strength"]["width"]),
+                strength_origin=_origin(embedder),
             ),
-            thresholds=Thresholds(
-                impostors=tuple(
-                    (float(rate), float(level)) for rate, level in fields["thresholds"]["impostors"]
-                ),
-                measured_on=str(fields["thresholds"]["measured_on"]),
-            ),
+            thresholds=_thresholds(fields["thresholds"]),
         )
     except KeyError as error:
         raise PackError(f"{where}: field {error} is missing") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise PackError(f"{where}: {error}") from error
+
+
+def _thresholds(fields: Mapping[str, Any]) -> Thresholds:
+    def curve(points: list[list[float]]) -> tuple[tuple[float, float], ...]:
+        return tuple((float(rate), float(level)) for rate, level in points)
+
+    of_means = fields.get("impostors_of_means")
+    return Thresholds(
+        impostors=curve(fields["impostors"]),
+        measured_on=str(fields["measured_on"]),
+        impostors_of_means=None if of_means is None else curve(of_means),
+    )
+
+
+def _origin(embedder: Mapping[str, Any]) -> tuple[float, ...] | None:
+    values = embedder["strength"].get("origin")
+    if values is None:
+        return None
+    if len(values) != int(embedder["dimension"]):
+        raise ValueError("embedder.strength.origin must have as many numbers as the vectors")
+    return tuple(float(value) for value in values)
+
+
+def _detector(fields: Mapping[str, Any]) -> ModelFile | NamedDetector:
+    if "file" in fields:
+        return _model_file(fields)
+    return NamedDetector(
+        kind=str(fields["kind"]),
+        licence=str(fields["licence"]),
+        origin=str(fields["origin"]),
+        training_data=str(fields["training_data"]),
+    )
 
 
 def _model_file(fields: Mapping[str, Any]) -> ModelFile:
@@ -170,14 +241,16 @@ def _model_file(fields: Mapping[str, Any]) -> ModelFile:
 def manifest_fields(manifest: Manifest) -> dict[str, Any]:
     """The manifest as its JSON object, the counterpart of :func:`read_manifest`."""
 
-    def of_file(model: ModelFile) -> dict[str, Any]:
+    def of_network(model: ModelFile | NamedDetector) -> dict[str, Any]:
         fields: dict[str, Any] = {
             "kind": model.kind,
-            "file": model.file,
             "licence": model.licence,
             "origin": model.origin,
             "training_data": model.training_data,
         }
+        if isinstance(model, NamedDetector):
+            return fields
+        fields["file"] = model.file
         if model.carried_by is not None:
             carried = model.carried_by
             fields["carried_by"] = {
@@ -185,7 +258,10 @@ def manifest_fields(manifest: Manifest) -> dict[str, Any]:
                 "version": carried.version,
                 "path": carried.path,
                 "sha256": carried.sha256,
+                "form": carried.form,
             }
+            if carried.extra is not None:
+                fields["carried_by"]["extra"] = carried.extra
         if model.fetched_from is not None:
             fields["fetched_from"] = {
                 "url": model.fetched_from.url,
@@ -196,12 +272,26 @@ def manifest_fields(manifest: Manifest) -> dict[str, Any]:
         return fields
 
     prepared = manifest.embedder_input
+    strength: dict[str, Any] = {
+        "middle": prepared.strength_middle,
+        "width": prepared.strength_width,
+    }
+    if prepared.strength_origin is not None:
+        strength["origin"] = list(prepared.strength_origin)
+    thresholds: dict[str, Any] = {
+        "impostors": [list(point) for point in manifest.thresholds.impostors],
+        "measured_on": manifest.thresholds.measured_on,
+    }
+    if manifest.thresholds.impostors_of_means is not None:
+        thresholds["impostors_of_means"] = [
+            list(point) for point in manifest.thresholds.impostors_of_means
+        ]
     return {
         "name": manifest.name,
         "version": manifest.version,
         "title": manifest.title,
-        "detector": of_file(manifest.detector),
-        "embedder": of_file(manifest.embedder)
+        "detector": of_network(manifest.detector),
+        "embedder": of_network(manifest.embedder)
         | {
             "input_px": prepared.input_px,
             "colour_order": prepared.colour_order,
@@ -211,11 +301,8 @@ def manifest_fields(manifest: Manifest) -> dict[str, Any]:
             "dimension": prepared.dimension,
             "numeric_class": prepared.numeric_class,
             "metric": prepared.metric,
-            "strength": {"middle": prepared.strength_middle, "width": prepared.strength_width},
+            "strength": strength,
             "template": [[float(str(v)) for v in point] for point in prepared.template],
         },
-        "thresholds": {
-            "impostors": [list(point) for point in manifest.thresholds.impostors],
-            "measured_on": manifest.thresholds.measured_on,
-        },
+        "thresholds": thresholds,
     }

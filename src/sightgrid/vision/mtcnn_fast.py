@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from sightgrid.domain.faces import Detection
 from sightgrid.domain.geometry import Bytes, Floats, iou_matrix
-from sightgrid.vision.detection import smallest_useful_face_px
 from sightgrid.vision.mtcnn import (
     ACROSS_SCALES_IOU,
     CELL_PX,
@@ -42,6 +41,7 @@ from sightgrid.vision.mtcnn import (
 )
 from sightgrid.vision.mtcnn_networks import MtcnnFiles
 from sightgrid.vision.onnx import Network, Runtime, is_installed, open_network
+from sightgrid.vision.regions import smallest_useful_face_px
 
 # a video needs ten shapes of P-Net; a folder of pictures needs new ones for each size
 _SHAPES_KEPT = 64
@@ -62,6 +62,8 @@ class MtcnnFast:
         runtime: ``None`` takes OpenVINO if it is installed, else ONNX Runtime, which
             takes half as long again.
         calls: how many calls, from as many threads, shall run side by side.
+        least_score: give faces from this probability on, below O-Net's threshold; which squares
+            O-Net looks at stays as it is, and so do the faces above.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class MtcnnFast:
         most_proposals: int = 256,
         runtime: Runtime | None = None,
         calls: int = 1,
+        least_score: float | None = None,
     ) -> None:
         if runtime is None:
             openvino = is_installed(Runtime.OPENVINO)
@@ -83,6 +86,8 @@ class MtcnnFast:
         self._refinement = _ShapedNetwork(files.refinement, runtime=runtime, calls=calls)
         self._output = _ShapedNetwork(files.output, runtime=runtime, calls=calls)
         self._thresholds = thresholds.logits()
+        least = thresholds if least_score is None else replace(thresholds, output=least_score)
+        self._least_logit = least.logits()[2]
         self._smallest_face_px = smallest_face_px
         self._factor = factor
         self._most_proposals = most_proposals
@@ -157,7 +162,7 @@ class MtcnnFast:
         (refused,) = np.nonzero(overlaps.max(axis=1, initial=0.0) <= _ONE_FACE_IOU)
         others = np.setdiff1d(refused, leaders)
         answers[others] = self._looks(copies, squares[others])
-        passed = answers[:, 0] > self._thresholds[2]
+        passed = answers[:, 0] > self._least_logit
         squares, answers = squares[passed], answers[passed]
         sides = squares[:, None, 2:] - squares[:, None, :2]
         landmarks = answers[:, 5:].reshape(-1, 2, 5).swapaxes(1, 2) * sides + squares[:, None, :2]

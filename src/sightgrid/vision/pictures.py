@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -26,10 +28,33 @@ def read_picture(path: Path) -> Bytes:
     try:
         if path.stat().st_size == 0:
             raise ImageError(f"{path}: the file is empty")
-        with Image.open(path, formats=_FORMATS) as picture:
+        with path.open("rb") as stream:
+            return _decoded(stream, str(path))
+    except FileNotFoundError:
+        raise ImageError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise ImageError(f"{path}: is a folder, not a picture") from None
+    except OSError as error:
+        raise ImageError(f"{path}: can't be read: {error.strerror}") from error
+
+
+def read_picture_bytes(data: bytes, *, name: str) -> Bytes:
+    """The same of a picture that came over the network; ``name`` is what errors call it.
+
+    Raises:
+        ImageError: it is empty, damaged, too large or no picture.
+    """
+    if not data:
+        raise ImageError(f"{name} is empty")
+    return _decoded(BytesIO(data), name)
+
+
+def _decoded(stream: IO[bytes], name: str) -> Bytes:
+    try:
+        with Image.open(stream, formats=_FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
-                raise ImageError(f"{path}: {width} x {height} pixels are too many", hint=_LIMIT)
+                raise ImageError(f"{name}: {width} x {height} pixels are too many", hint=_LIMIT)
             upright = ImageOps.exif_transpose(picture)
             if upright.mode.startswith("I"):
                 # 16-bit grey: Pillow's own conversion would turn all but the darkest white
@@ -39,15 +64,11 @@ def read_picture(path: Path) -> Bytes:
                 upright = Image.new("RGB", shaded.size, "white")
                 upright.paste(shaded, mask=shaded.getchannel("A"))
             pixels = np.asarray(upright.convert("RGB"))
-    except FileNotFoundError:
-        raise ImageError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path}: is a folder, not a picture") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{path}: is no JPEG, PNG, WebP or BMP picture") from None
+        raise ImageError(f"{name}: is no JPEG, PNG, WebP or BMP picture") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{path}: has far too many pixels", hint=_LIMIT) from None
+        raise ImageError(f"{name}: has far too many pixels", hint=_LIMIT) from None
     except (OSError, ValueError, SyntaxError) as error:
         # Pillow's decoders report damage as any of these
-        raise ImageError(f"{path}: the picture is damaged: {error}") from error
+        raise ImageError(f"{name}: the picture is damaged: {error}") from error
     return np.ascontiguousarray(pixels[..., ::-1])

@@ -38,7 +38,8 @@ class TrackerSettings:
     detections alone (a head turned away soon is no face); ``revive_secs``: how long after that a
     face that looks the same may still continue it.
     ``gate``: how far, in face widths, a detection may lie from where the track was expected.
-    ``same_look``: least similarity for a revival.
+    ``first_reach``: how much further, at most, for a track seen once, of whose speed nothing is
+    known: where frames are rare, a face may have gone further than its width by the next.
     """
 
     strong: float = 0.7
@@ -49,7 +50,7 @@ class TrackerSettings:
     weak_secs: float = 0.8
     revive_secs: float = 3.0
     gate: float = 1.0
-    same_look: float = 0.45
+    first_reach: float = 0.0
 
 
 @dataclass(eq=False, slots=True)
@@ -94,7 +95,8 @@ class Update:
 
 
 Likeness = Callable[[Track, Detection], float | None]
-"""How alike a lost track and a detection of this frame look, or ``None`` if that can't be told."""
+"""How alike a lost track and a detection of this frame look; ``None`` if that can't be told, or if
+they are not alike enough to be one face."""
 
 
 @dataclass(slots=True)
@@ -157,6 +159,11 @@ class Tracker:
             assignments.append(Assignment(self._begin(detection, at_secs), detection))
         return Update(assignments=assignments, ended=ended)
 
+    def expected(self, at_secs: float) -> list[Track]:
+        """The tracks whose face should be in view: seen within the time they are carried on."""
+        patience = self._coast_secs()
+        return [track for track in self._tracks if at_secs - track.last_secs <= patience]
+
     def finish(self) -> list[Track]:
         """Ends every track, as at the end of the recording or at a cut."""
         ended, self._tracks = self._tracks, []
@@ -191,23 +198,29 @@ class Tracker:
     ) -> tuple[list[Assignment], list[Track], list[Detection]]:
         if not tracks or not detections:
             return [], tracks, detections
-        costs = np.array([[self._cost(t, d, at_secs) for d in detections] for t in tracks])
-        return _assign(tracks, detections, costs)
+        return _assign(tracks, detections, self._costs(tracks, detections, at_secs))
 
-    def _cost(self, track: Track, detection: Detection, at_secs: float) -> float:
-        """Distance in face widths plus difference in size; infinite beyond the gate."""
-        x, y, width, _ = track.mean[:, 0]
-        centre_x, centre_y = detection.box.centre
-        scale = max((width + detection.box.width) / 2, 1.0)
-        apart = float(np.hypot(centre_x - x, centre_y - y)) / scale
-        growth = abs(float(np.log(detection.box.width / max(width, 1.0))))
+    def _costs(
+        self, tracks: list[Track], detections: list[Detection], at_secs: float
+    ) -> NDArray[np.float64]:
+        """Distance in face widths plus difference in size, (tracks, detections); infinite beyond
+        the gate."""
+        means = np.stack([track.mean[:, 0] for track in tracks])[:, :, None]
+        variances = np.array([track.covariance[0, 0, 0] for track in tracks])[:, None]
+        waited = np.array([at_secs - track.last_secs for track in tracks])[:, None]
+        once = np.array([track.hits == 1 for track in tracks])[:, None]
+        seen = np.array([_measured(detection) for detection in detections]).T
+        scale = np.maximum((means[:, 2] + seen[2]) / 2, 1.0)
+        apart = np.hypot(seen[0] - means[:, 0], seen[1] - means[:, 1]) / scale
+        growth = np.abs(np.log(seen[2] / np.maximum(means[:, 2], 1.0)))
         # the longer unseen, the less is known of where the face went
-        waited = at_secs - track.last_secs
-        doubt = float(np.sqrt(track.covariance[0, 0, 0])) / scale
-        if apart > self.settings.gate + min(doubt, 0.5) or growth > 0.5 + 0.5 * waited:
-            return float("inf")
+        doubt = np.sqrt(variances) / scale
+        reach = np.minimum(doubt, 0.5)
+        reach += np.where(once, np.minimum(doubt, self.settings.first_reach), 0.0)
+        beyond = (apart > self.settings.gate + reach) | (growth > 0.5 + 0.5 * waited)
         # of two tracks that fit, the face seen a moment ago is likelier still in view
-        return float(apart + 0.5 * growth + min(waited, self.settings.coast_secs))
+        costs = apart + 0.5 * growth + np.minimum(waited, self.settings.coast_secs)
+        return np.where(beyond, np.inf, costs)
 
     def _revive(
         self, tracks: list[Track], detections: list[Detection], likeness: Likeness
@@ -226,7 +239,7 @@ class Tracker:
                 if apart > 6.0 or growth > 0.7:
                     continue
                 alike = likeness(track, detection)
-                if alike is not None and alike >= self.settings.same_look:
+                if alike is not None:
                     costs[row, column] = 1.0 - alike
         return _assign(tracks, detections, costs)
 

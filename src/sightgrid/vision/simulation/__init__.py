@@ -29,10 +29,12 @@ from sightgrid.vision.simulation.truth import (
     truth_of,
     write_mot,
 )
+from sightgrid.vision.simulation.walking import IN_VIEW
 
 __all__ = [
     "DEMO",
     "HARD",
+    "IN_VIEW",
     "NORMAL",
     "CameraTruth",
     "Distribution",

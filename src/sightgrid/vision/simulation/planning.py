@@ -57,7 +57,8 @@ def plan(
 
     Everyone walks and every camera sees someone if the time allows; routes are added until two or
     more people are in view for the share of the time that the preset asks for, or nobody is free
-    any more. A person with several portraits shows another one in every passage.
+    any more. A person with several portraits shows another one in every passage, and stays away
+    when all have been shown; one with a single portrait shows that again and again.
 
     Args:
         subjects: who walks; names are unique.
@@ -311,6 +312,10 @@ class _Planner:
         camera = self._by_name[passage.camera]
         recorded_to = camera.starts_at_secs + self._secs
         if passage.start_secs < camera.starts_at_secs or passage.end_secs > recorded_to:
+            return False
+        photos = len(self._subjects[passage.subject].portraits)
+        walked = self._turns[passage.subject] + sum(p.subject == passage.subject for p in kept)
+        if photos > 1 and walked >= photos:
             return False
         for other in (*self._passages, *kept):
             if other.subject != passage.subject:

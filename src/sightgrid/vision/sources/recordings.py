@@ -1,20 +1,12 @@
-"""Where frames come from: video files and streams (PyAV), folders of pictures.
-
-Every frame of a recording is delivered, in order, with the time it was taken at: the recording's
-start plus the frame's own timestamp. What breaks off midway ends with a reason, not an exception;
-what can't be opened at all raises.
-"""
+"""Video files and streams read to their end, frame by frame, on the CPU (PyAV)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 
 import av
 import numpy as np
@@ -23,118 +15,17 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from sightgrid.domain.errors import ImageError, InvalidValue, SourceError
+from sightgrid.domain.errors import InvalidValue, SourceError
 from sightgrid.domain.frames import EPOCH, Frame, parse_time
 from sightgrid.domain.geometry import Bytes
-from sightgrid.vision.pictures import PICTURE_SUFFIXES, read_picture
+from sightgrid.domain.locations import URL, redacted
+from sightgrid.vision.sources.framesource import PICTURES_PER_SEC, Clock, Ending, SourceFacts
 
-_URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_ALLOWED_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _OPEN_TIMEOUT_SECS = (10.0, 20.0)  # to open, to wait for the next packet
-_PICTURES_PER_SEC = 25
 # this many damaged packets in a row are no glitch: the rest of the file is lost
 _MAX_DAMAGED_IN_A_ROW = 200
 # a timestamp that falls back further than this is a clock that began anew, not a jitter
 _RESTART_SECS = 1.0
-_SECRET_IN_PATH = re.compile(r"((?:password|passwd|pwd|token)=)[^&/?#]*", re.IGNORECASE)
-
-
-class Clock(StrEnum):
-    """Where a source's start time comes from."""
-
-    GIVEN = "given"
-    CONTAINER = "container"
-    ARRIVAL = "arrival"
-    RELATIVE = "relative"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFacts:
-    """What is known of a source once it is open. ``frame_count`` is ``None`` if not told."""
-
-    width: int
-    height: int
-    fps: float
-    frame_count: int | None
-    codec: str
-    starts_at: datetime
-    clock: Clock
-
-
-@dataclass(slots=True)
-class Ending:
-    """How the last reading ended; ``broken_off`` says why it stopped before the end."""
-
-    broken_off: str | None = None
-    damaged: int = 0
-
-
-class FrameSource(Protocol):
-    """One camera's pictures. ``frames`` may be called again to read from the start."""
-
-    camera: str
-    ending: Ending
-
-    @property
-    def label(self) -> str:
-        """The path or redacted URL, fit to be shown."""
-
-    def facts(self) -> SourceFacts:
-        """Opens the source if need be and tells what it is."""
-
-    def frames(self) -> Iterator[Frame]:
-        """Every frame in order of time."""
-
-
-def open_source(location: str, *, camera: str, starts_at: datetime | None) -> FrameSource:
-    """The source behind a path or URL.
-
-    Raises:
-        SourceError: nothing is there, or it is of no kind that can be read.
-    """
-    if _URL.match(location):
-        scheme = location.partition(":")[0].lower()
-        if scheme not in _ALLOWED_SCHEMES:
-            raise SourceError(
-                f"{redacted(location)}: '{scheme}:' is no kind of stream sightgrid reads",
-                hint=f"use one of {', '.join(_ALLOWED_SCHEMES)}, or a path",
-            )
-        return VideoSource(location, camera=camera, starts_at=starts_at)
-    path = Path(location)
-    if path.is_dir():
-        return PictureFolder(path, camera=camera, starts_at=starts_at)
-    if not path.exists():
-        raise SourceError(f"{location}: there is no such file or folder")
-    if not path.is_file():
-        raise SourceError(f"{location}: is neither a file nor a folder")
-    if path.stat().st_size == 0:
-        raise SourceError(f"{location}: the file is empty")
-    if path.suffix.lower() in PICTURE_SUFFIXES:
-        raise SourceError(
-            f"{location}: is a single picture, not a recording",
-            hint="give a folder of pictures in their order; to ask whose face a photo shows: "
-            "sightgrid identity search",
-        )
-    return VideoSource(location, camera=camera, starts_at=starts_at)
-
-
-def redacted(location: str) -> str:
-    """The location without user names, passwords and query, fit for logs and tables.
-
-    With an ``@`` behind the host nobody can tell whether a password has an unescaped ``/``, ``?``
-    or ``#`` in it; then only the scheme is shown.
-    """
-    if not _URL.match(location):
-        return location
-    scheme, _, rest = location.partition("://")
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    behind = rest[len(authority) :]
-    if "@" in behind:
-        return f"{scheme.lower()}://***"
-    _, at, host = authority.rpartition("@")
-    path, query, _ = behind.partition("#")[0].partition("?")
-    path = _SECRET_IN_PATH.sub(r"\1***", path)
-    return f"{scheme.lower()}://{'***@' if at else ''}{host}{path}{'?***' if query else ''}"
 
 
 class VideoSource:
@@ -179,7 +70,7 @@ class VideoSource:
                 if began_secs is None and told_secs is not None:
                     began_secs = told_secs - elapsed
                 try:
-                    pixels = _upright(decoded)
+                    pixels = upright(decoded)
                     captured_at = facts.starts_at + timedelta(seconds=elapsed)
                 except (FFmpegError, OverflowError) as error:
                     self.ending.broken_off = f"frame {index + 1} can't be shown: {error}"
@@ -203,7 +94,7 @@ class VideoSource:
             try:
                 packet = next(packets, None)
             except FFmpegError as error:
-                self.ending.broken_off = f"reading stopped: {_plain(error)}"
+                self.ending.broken_off = f"reading stopped: {plain(error)}"
                 return
             if packet is None:
                 return
@@ -224,7 +115,7 @@ class VideoSource:
         self, stream: VideoStream, facts: SourceFacts, index: int, seen_secs: float
     ) -> str | None:
         """Why a file that ended without an error holds less than it says, or ``None``."""
-        if _URL.match(self._location):
+        if URL.match(self._location):
             return None
         expected = facts.frame_count
         entries = stream.index_entries
@@ -246,7 +137,7 @@ class VideoSource:
         return None
 
     def _open(self) -> InputContainer:
-        is_url = bool(_URL.match(self._location))
+        is_url = bool(URL.match(self._location))
         # a path may begin like a protocol ("a:b.mp4"): only what we took for a URL may be one
         target = self._location if is_url else f"file:{self._location}"
         options = {"rtsp_transport": "tcp"} if is_url else {}
@@ -260,7 +151,7 @@ class VideoSource:
             )
         except (FFmpegError, OSError) as error:
             raise SourceError(
-                f"{self.label}: can't be read as a video: {_plain(error)}",
+                f"{self.label}: can't be read as a video: {plain(error)}",
                 hint=None if is_url else "check that the file plays in a video player",
             ) from error
         if not container.streams.video:
@@ -270,7 +161,7 @@ class VideoSource:
 
     def _read_facts(self, container: InputContainer) -> SourceFacts:
         stream = container.streams.video[0]
-        rate = stream.average_rate or stream.guessed_rate or Fraction(_PICTURES_PER_SEC)
+        rate = stream.average_rate or stream.guessed_rate or Fraction(PICTURES_PER_SEC)
         context = stream.codec_context
         if not context.width or not context.height:
             raise SourceError(
@@ -279,7 +170,7 @@ class VideoSource:
             )
         starts_at, clock = self._start(container, stream)
         width, height = context.width, context.height
-        if not _URL.match(self._location):
+        if not URL.match(self._location):
             # only a decoded frame tells that it is to be shown turned
             first = next(self._decoded(container, stream), None)
             self.ending = Ending()
@@ -298,7 +189,7 @@ class VideoSource:
     def _start(self, container: InputContainer, stream: VideoStream) -> tuple[datetime, Clock]:
         if self._given_start is not None:
             return self._given_start, Clock.GIVEN
-        if _URL.match(self._location) and not container.duration:
+        if URL.match(self._location) and not container.duration:
             # of a live stream nobody can tell how long it lasts
             return datetime.now(UTC), Clock.ARRIVAL
         told = container.metadata.get("creation_time") or stream.metadata.get("creation_time")
@@ -313,12 +204,12 @@ class VideoSource:
         return EPOCH, Clock.RELATIVE
 
 
-def _plain(error: FFmpegError | OSError) -> str:
+def plain(error: FFmpegError | OSError) -> str:
     """FFmpeg's own word for an error, without the path and number it puts around."""
     return (error.strerror or type(error).__name__).rstrip(".").lower()
 
 
-def _upright(decoded: VideoFrame) -> Bytes:
+def upright(decoded: VideoFrame) -> Bytes:
     """The frame as (H, W, 3) uint8 BGR, turned as the recorder meant it to be shown."""
     pixels: Bytes = decoded.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
     turns = _quarter_turns(decoded)
@@ -336,92 +227,3 @@ def _seconds(text: str) -> float | None:
     if match is None:
         return None
     return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
-
-
-class PictureFolder:
-    """A folder of pictures as a camera: one frame a picture, in natural order of names, 25 a
-    second (a time-lapse is better given as one folder a visit)."""
-
-    def __init__(self, folder: Path, *, camera: str, starts_at: datetime | None) -> None:
-        self.camera = camera
-        self.ending = Ending()
-        self._folder = folder
-        self._given_start = starts_at
-        self._facts: SourceFacts | None = None
-
-    @property
-    def label(self) -> str:
-        return str(self._folder)
-
-    def facts(self) -> SourceFacts:
-        if self._facts is None:
-            paths = self._paths()
-            reason = ""
-            for path in paths:
-                try:
-                    pixels = read_picture(path)
-                except ImageError as error:
-                    reason = reason or str(error)
-                    continue
-                break
-            else:
-                raise SourceError(
-                    f"{self.label}: none of its pictures can be read, the first: {reason}"
-                )
-            clock = Clock.RELATIVE if self._given_start is None else Clock.GIVEN
-            self._facts = SourceFacts(
-                width=int(pixels.shape[1]),
-                height=int(pixels.shape[0]),
-                fps=float(_PICTURES_PER_SEC),
-                frame_count=len(paths),
-                codec="pictures",
-                starts_at=self._given_start or EPOCH,
-                clock=clock,
-            )
-        return self._facts
-
-    def frames(self) -> Iterator[Frame]:
-        self.ending = Ending()
-        starts_at = self.facts().starts_at
-        first_reason = None
-        for number, path in enumerate(self._paths()):
-            try:
-                pixels = read_picture(path)
-            except ImageError as error:
-                self.ending.damaged += 1
-                first_reason = first_reason or str(error)
-                continue
-            yield Frame(
-                camera=self.camera,
-                captured_at=starts_at + timedelta(seconds=number / _PICTURES_PER_SEC),
-                index=number + 1,
-                pixels=pixels,
-            )
-        if self.ending.damaged:
-            self.ending.broken_off = (
-                f"{self.ending.damaged} of its pictures can't be read, the first: {first_reason}"
-            )
-
-    def _paths(self) -> list[Path]:
-        try:
-            entries = list(self._folder.iterdir())
-        except OSError as error:
-            raise SourceError(f"{self.label}: can't be listed: {error.strerror}") from error
-        paths = [
-            path
-            for path in entries
-            if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
-        ]
-        if not paths:
-            raise SourceError(
-                f"{self.label}: the folder holds no pictures",
-                hint=f"pictures end in {', '.join(sorted(PICTURE_SUFFIXES))}",
-            )
-        return sorted(paths, key=lambda path: _natural(path.name))
-
-
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    """A sort key by which img2 comes before img10."""
-    parts = re.split(r"(\d+)", name.lower())
-    # not isdigit(): it is also true of "²", which is no number to int()
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
