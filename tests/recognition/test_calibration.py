@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sightgrid.domain.errors import InvalidValue
 from sightgrid.recognition.bands import Bands
 from sightgrid.recognition.calibration import ImpostorCurve, Policy
+from sightgrid.vision.packs import catalogue
 
 CURVE = ImpostorCurve.of([[1e-1, 0.10], [1e-2, 0.20], [1e-4, 0.30], [1e-6, 0.35]])
 
@@ -71,4 +72,31 @@ def test_strangers_do_not_raise_the_bar_for_names() -> None:
 
 def test_bands_must_rise() -> None:
     with pytest.raises(InvalidValue, match="bands must rise"):
-        Bands(confirmed=0.4, likely=0.5, same=0.5, possible=0.3)
+        Bands(
+            confirmed=0.4,
+            likely=0.5,
+            same=0.5,
+            possible=0.3,
+            agree=0.4,
+            margin=0.04,
+            poor_bar=0.08,
+        )
+
+
+def test_bands_are_of_means_where_these_are_known_and_single_looks_are_not() -> None:
+    means = ImpostorCurve.of([[1e-2, 0.5], [1e-6, 0.6]])
+    plain, policy = Policy(CURVE), Policy(CURVE, means=means)
+    one, other = (p.bands(enrolled=10, identities=10) for p in (plain, policy))
+    assert other.same == pytest.approx(means.threshold(1e-4))
+    assert other.confirmed == pytest.approx(means.threshold(1e-5))
+    assert (other.agree, other.margin, other.poor_bar) == (one.agree, one.margin, one.poor_bar)
+    assert policy.outlier == plain.outlier
+
+
+def test_levels_of_the_default_pack_are_those_they_were_tuned_to() -> None:
+    policy = Policy(ImpostorCurve.of(catalogue()["default"].thresholds.impostors))
+    bands = policy.bands(enrolled=1, identities=1)
+    assert bands.agree == pytest.approx(0.40, abs=0.005)
+    assert bands.margin == pytest.approx(0.04, abs=0.002)
+    assert bands.poor_bar == pytest.approx(0.08, abs=0.002)
+    assert policy.outlier == pytest.approx(0.25, abs=0.005)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,7 +12,8 @@ from sightgrid.domain.errors import ContractMismatch, InvalidValue
 from sightgrid.domain.faces import Embedding, EmbeddingContract, FaceCrop, Quality
 from sightgrid.domain.geometry import Box
 from sightgrid.domain.tracklets import Look
-from sightgrid.recognition.templates import mean_of, template_of
+from sightgrid.recognition.templates import Template, mean_of
+from sightgrid.recognition.templates import template_of as template_of_looks
 
 CONTRACT = EmbeddingContract("a" * 64, "default", 2)
 OTHER = EmbeddingContract("b" * 64, "other", 2)
@@ -34,6 +36,10 @@ def look(embedding: Embedding | None, *, counter: int = 1) -> Look:
         0.9,
     )
     return Look(counter, crop, embedding)
+
+
+def template_of(looks: Sequence[Look]) -> Template | None:
+    return template_of_looks(looks, outlier=0.25)
 
 
 def degrees_of(vector: np.ndarray) -> float:

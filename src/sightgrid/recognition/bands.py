@@ -13,7 +13,9 @@ class Bands:
 
     ``confirmed`` and ``likely`` name an enrolled person; ``same`` joins sightings of a stranger;
     from ``possible`` on, a photo search says that it may be somebody.
-    ``margin``: the least lead over the runner-up. ``good_look``: the worth from which a look can
+    ``agree``: two looks of one track that are this much alike show one face.
+    ``margin``: the least lead over the runner-up. ``poor_bar``: how much more alike than good looks
+    those must be that are worth nothing. ``good_look``: the worth from which a look can
     mint a serial; ``weak_look``: below this a look can't be told from anybody, nor join anything.
     """
 
@@ -21,7 +23,9 @@ class Bands:
     likely: float
     same: float
     possible: float
-    margin: float = 0.04
+    agree: float
+    margin: float
+    poor_bar: float
     good_look: float = 0.25
     weak_look: float = 0.08
 

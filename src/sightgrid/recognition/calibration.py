@@ -4,53 +4,26 @@ A pack carries how alike *different* people come out: similarities reached by on
 in a hundred, a thousand and so on. Comparing a face with N identities gives it N chances to be
 taken for somebody else, so what may happen once in ``B`` passages must happen to one pair in about
 ``B * N`` (1 - (1 - p)^N, nearly N * p for the small p in question). The threshold therefore rises
-with the gallery, by about 0.05 for each tenfold.
+with the gallery, for SFace by about 0.05 for each tenfold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
-import numpy as np
-
-from sightgrid.domain.errors import InvalidValue
+from sightgrid.domain.likeness import ImpostorCurve
 from sightgrid.recognition.bands import Bands
 
+__all__ = ["ImpostorCurve", "Policy"]
 
-@dataclass(frozen=True, slots=True)
-class ImpostorCurve:
-    """Pairs of (false match rate, similarity), rates falling and similarities rising."""
-
-    points: tuple[tuple[float, float], ...]
-
-    def __post_init__(self) -> None:
-        rates = [rate for rate, _ in self.points]
-        levels = [level for _, level in self.points]
-        falling = rates == sorted(rates, reverse=True) and len(set(rates)) == len(rates)
-        if len(self.points) < 2 or not falling or levels != sorted(levels) or min(rates) <= 0:
-            raise InvalidValue(
-                "an impostor curve needs two or more points, rates falling from 1 towards 0, "
-                "similarities rising"
-            )
-
-    @classmethod
-    def of(cls, points: Sequence[Sequence[float]]) -> ImpostorCurve:
-        """A curve from ``[[rate, similarity], ...]`` as it stands in a pack's manifest."""
-        return cls(tuple((float(rate), float(level)) for rate, level in points))
-
-    def threshold(self, rate: float) -> float:
-        """The similarity that a pair of different people reaches with probability ``rate``.
-
-        Linear in the logarithm of the rate; beyond the curve's ends along its last piece.
-        """
-        logs = np.log10([r for r, _ in self.points])
-        levels = np.array([level for _, level in self.points])
-        wanted = float(np.log10(max(rate, 1e-12)))
-        after = int(np.searchsorted(-logs, -wanted))
-        piece = min(max(after, 1), len(logs) - 1)
-        slope = (levels[piece] - levels[piece - 1]) / (logs[piece] - logs[piece - 1])
-        return float(levels[piece] + slope * (wanted - logs[piece]))
+# of passages; the others have found their own identity before they could be taken for another
+_FIND_NOBODY = 0.3
+# levels as shares of pairs of strangers, differences in tenfolds of them (domain.likeness)
+_LOOKS_AGREE = 3e-4
+_OUTLIER = 0.035
+_MARGIN_DECADES = 0.65
+_POOR_DECADES = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +33,10 @@ class Policy:
     ``confirmed`` and ``likely`` bound wrong names given to people who are not enrolled;
     ``stranger_merges`` bounds strangers taken for one another; below ``possible`` two faces are
     not alike at all.
+
+    ``curve`` is of single photos, ``means`` of means of some looks, which is what templates and
+    identities are; with some packs strangers' means are much more alike than their single looks.
+    Without it ``curve`` stands in.
     """
 
     curve: ImpostorCurve
@@ -67,14 +44,32 @@ class Policy:
     likely: float = 1e-3
     stranger_merges: float = 1e-3
     possible: float = 1e-2
+    means: ImpostorCurve | None = None
+
+    @property
+    def outlier(self) -> float:
+        """A look less alike the rest of its track than this shows something else."""
+        return self.curve.threshold(_OUTLIER)
+
+    def nats(self, *, identities: int) -> float:
+        """The evidence for one person, in nats, that keeps the budget of wrong joins with so many
+        identities to confuse: a pair of strangers reaches ``t`` with probability ``exp(-t)``, and
+        the comparisons that count are those of passages that have not found their own identity.
+        """
+        rivals = max(identities, 1) * _FIND_NOBODY
+        return log(max(rivals, 1.0) / self.stranger_merges)
 
     def bands(self, *, enrolled: int, identities: int) -> Bands:
         """The similarities that keep the budgets with so many people and identities to confuse."""
         among_people, among_all = max(enrolled, 1), max(identities, 1)
-        likely = self.curve.threshold(self.likely / among_people)
+        curve = self.means or self.curve
+        likely = curve.threshold(self.likely / among_people)
         return Bands(
-            confirmed=self.curve.threshold(self.confirmed / among_people),
+            confirmed=curve.threshold(self.confirmed / among_people),
             likely=likely,
-            same=self.curve.threshold(self.stranger_merges / among_all),
-            possible=min(self.curve.threshold(self.possible / among_all), likely),
+            same=curve.threshold(self.stranger_merges / among_all),
+            possible=min(curve.threshold(self.possible / among_all), likely),
+            agree=self.curve.threshold(_LOOKS_AGREE),
+            margin=_MARGIN_DECADES * self.curve.decade,
+            poor_bar=_POOR_DECADES * self.curve.decade,
         )

@@ -12,8 +12,6 @@ from sightgrid.domain.faces import Embedding
 from sightgrid.domain.geometry import Floats
 from sightgrid.domain.tracklets import Look
 
-# a look less alike the rest than this shows something else: a hand, a neighbour, a blur
-_OUTLIER_BELOW = 0.25
 _SMALLEST_WEIGHT = 1e-3
 
 
@@ -21,18 +19,23 @@ _SMALLEST_WEIGHT = 1e-3
 class Template:
     """The weighted mean of a face's embeddings, on the unit sphere; float32 (dimension,).
 
-    ``worth`` is that of the best look in it, ``agreement`` the mean similarity of its looks to
-    the template, 1 for a single look.
+    ``worth`` is that of the best look in it, ``strength`` the mean of their vectors' strengths,
+    ``agreement`` the mean similarity of its looks to the template, 1 for a single look.
     """
 
     vector: Floats
     contract_id: str
     worth: float
+    strength: float
     agreement: float
 
 
-def template_of(looks: Sequence[Look]) -> Template | None:
+def template_of(looks: Sequence[Look], *, outlier: float) -> Template | None:
     """The template of a sighting's looks, each weighted by its worth; ``None`` without vectors.
+
+    Args:
+        outlier: a look less alike the rest than this shows something else: a hand, a neighbour, a
+            blur; it is left out.
 
     Raises:
         ContractMismatch: the looks were embedded under different contracts.
@@ -43,13 +46,16 @@ def template_of(looks: Sequence[Look]) -> Template | None:
     contract_id = _one_contract([embedding for embedding, _ in embedded])
     vectors = np.stack([embedding.vector for embedding, _ in embedded])
     weights = np.array([worth for _, worth in embedded], np.float32) + _SMALLEST_WEIGHT
-    kept = _without_outliers(vectors, weights)
+    kept = _without_outliers(vectors, weights, outlier)
     mean = _unit((weights[kept] @ vectors[kept]).astype(np.float32))
     agreement = float(np.average(vectors[kept] @ mean, weights=weights[kept]))
     return Template(
         vector=mean,
         contract_id=contract_id,
         worth=max(embedded[row][1] for row in kept),
+        strength=float(
+            np.average([embedded[row][0].strength for row in kept], weights=weights[kept])
+        ),
         agreement=agreement,
     )
 
@@ -66,14 +72,14 @@ def mean_of(embeddings: Sequence[Embedding]) -> Floats:
     return _unit(np.stack([embedding.vector for embedding in embeddings]).sum(axis=0))
 
 
-def _without_outliers(vectors: Floats, weights: Floats) -> list[int]:
+def _without_outliers(vectors: Floats, weights: Floats, outlier: float) -> list[int]:
     """The numbers of the looks that agree with the weighted mean of all others."""
     kept = list(range(len(vectors)))
     while len(kept) > 2:
         total = weights[kept] @ vectors[kept]
         alike = [float(vectors[i] @ _unit(total - weights[i] * vectors[i])) for i in kept]
         worst = int(np.argmin(alike))
-        if alike[worst] >= _OUTLIER_BELOW:
+        if alike[worst] >= outlier:
             break
         del kept[worst]
     return kept

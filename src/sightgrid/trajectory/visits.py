@@ -5,15 +5,30 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.presence import Decision, Sighting, Visit
 
 Span = tuple[datetime, datetime]
+GAP_SECS = 15.0
+
+
+class Seen(Protocol):
+    """As much of a sighting as visits need, stored or on its way."""
+
+    @property
+    def sighting_id(self) -> str: ...
+    @property
+    def camera(self) -> str: ...
+    @property
+    def first_seen(self) -> datetime: ...
+    @property
+    def last_seen(self) -> datetime: ...
 
 
 def visits(
-    decisions: Iterable[Decision], *, gap_secs: float = 15.0, grid: CameraGrid | None = None
+    decisions: Iterable[Decision], *, gap_secs: float = GAP_SECS, grid: CameraGrid | None = None
 ) -> tuple[Visit, ...]:
     """Joins the sightings of an identity on a camera into visits.
 
@@ -41,21 +56,25 @@ def visits(
     found = [
         visit
         for serial, sightings in by_serial.items()
-        for visit in _visits_of_one(serial, names.get(serial), sightings, gap_secs, grid)
+        for visit in visits_of_one(
+            serial, names.get(serial), sightings, gap_secs=gap_secs, grid=grid
+        )
     ]
     return tuple(sorted(found, key=lambda visit: (visit.serial, visit.first_seen, visit.camera)))
 
 
-def _visits_of_one(
+def visits_of_one(
     serial: int,
     person: str | None,
-    sightings: Iterable[Sighting],
-    gap_secs: float,
-    grid: CameraGrid | None,
+    sightings: Iterable[Seen],
+    *,
+    gap_secs: float = GAP_SECS,
+    grid: CameraGrid | None = None,
 ) -> Iterable[Visit]:
+    """The visits of one identity, camera by camera; see :func:`visits`."""
     in_order = sorted(sightings, key=lambda one: (one.first_seen, one.last_seen, one.sighting_id))
     starts = [one.first_seen for one in in_order]
-    by_camera: dict[str, list[Sighting]] = {}
+    by_camera: dict[str, list[Seen]] = {}
     for sighting in in_order:
         by_camera.setdefault(sighting.camera, []).append(sighting)
     for camera, here in by_camera.items():
@@ -82,7 +101,7 @@ def _was_elsewhere(
     camera: str,
     before: Span,
     after: Span,
-    in_order: Sequence[Sighting],
+    in_order: Sequence[Seen],
     starts: Sequence[datetime],
     grid: CameraGrid,
 ) -> bool:
@@ -102,12 +121,12 @@ def _was_elsewhere(
     return False
 
 
-def _span(sighting: Sighting) -> Span:
+def _span(sighting: Seen) -> Span:
     return sighting.first_seen, sighting.last_seen
 
 
 def _visit(
-    serial: int, person: str | None, camera: str, together: Sequence[Sighting], last: datetime
+    serial: int, person: str | None, camera: str, together: Sequence[Seen], last: datetime
 ) -> Visit:
     return Visit(
         serial=serial,
