@@ -14,6 +14,7 @@ from sightgrid.domain.geometry import Box
 from sightgrid.domain.presence import Band, Candidate, Decision, Match, Sighting
 from sightgrid.domain.tracklets import Look, PathPoint
 from sightgrid.store import Store
+from sightgrid.store.keys import SiteKeys
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123_457, tzinfo=UTC)
 CONTRACT = EmbeddingContract("c" * 64, "default", 128)
@@ -91,8 +92,24 @@ def decision(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "sightgrid.db", create=True) as opened:
+def store(database: str) -> Iterator[Store]:
+    """On each of the databases."""
+    with Store.open(database, create=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Store]:
+    """On SQLite only."""
+    with Store.open(tmp_path / "file.db", create=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def served(database: str, tmp_path: Path) -> Iterator[Store]:
+    """A server's database: sealed."""
+    keys = SiteKeys.open(tmp_path / "site.key", create=True)
+    with Store.open(database, create=True, keys=keys) as opened:
         yield opened
 
 

@@ -276,3 +276,9 @@ def test_the_grid_comes_back(store: Store) -> None:
         assert cameras(tx) == ("hall", "lift", "stairs", "yard")
         with pytest.raises(InvalidValue, match="pairs"):
             save_grid(tx, CameraGrid(apart=frozenset({frozenset({"hall"})})), [])
+
+
+@pytest.mark.parametrize("serial", [0, -1, 5, 2**31, 2**64])
+def test_serials_that_were_never_given_out_are_not_found(building: Store, serial: int) -> None:
+    with building.snapshot() as tx, pytest.raises(NotFound, match=f"no identity {serial}"):
+        identity(tx, serial)

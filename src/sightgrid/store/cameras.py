@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from sightgrid.domain.errors import InvalidValue
+from sightgrid.domain.errors import InvalidValue, NotFound
 from sightgrid.domain.grid import CameraGrid, CameraLink
 from sightgrid.store.schema import CAMERA, CAMERA_APART, CAMERA_LINK
 from sightgrid.store.session import Transaction
@@ -79,6 +79,29 @@ def cameras(tx: Transaction) -> tuple[str, ...]:
     """The names of all cameras, in order."""
     names = sa.select(CAMERA.c.name).where(CAMERA.c.site_id == tx.site_id).order_by(CAMERA.c.name)
     return tuple(tx.connection.scalars(names))
+
+
+def set_purposes(tx: Transaction, camera: str, purposes: Iterable[str]) -> None:
+    """What a camera may be used for; none means everything.
+
+    Raises:
+        NotFound: there is no such camera.
+    """
+    done = tx.connection.execute(
+        sa.update(CAMERA)
+        .where(CAMERA.c.site_id == tx.site_id, CAMERA.c.name == camera)
+        .values(purposes=" ".join(sorted(set(purposes))) or None)
+    )
+    if done.rowcount == 0 and camera not in cameras(tx):
+        raise NotFound(f"there is no camera '{camera}'")
+
+
+def purposes_of(tx: Transaction) -> dict[str, frozenset[str]]:
+    """What each camera may be used for; empty means everything."""
+    rows = tx.connection.execute(
+        sa.select(CAMERA.c.name, CAMERA.c.purposes).where(CAMERA.c.site_id == tx.site_id)
+    )
+    return {name: frozenset((purposes or "").split()) for name, purposes in rows}
 
 
 def grid(tx: Transaction) -> CameraGrid:

@@ -19,9 +19,17 @@ NAME_LENGTH = 200
 PATH_LENGTH = 400
 """A crop's path relative to the run's folder."""
 REASON_LENGTH = 500
+WORD_LENGTH = 32
+"""A word from a short list: a kind, a status, a code."""
+HASH_LENGTH = 64
+"""A SHA-256 or HMAC as hexadecimal text."""
+SUBJECT_LENGTH = 240
+"""Whom a data key belongs to: a word, a colon and a key."""
 BAND_LENGTH = 16
 
 MOST_VECTOR_BYTES = 16_384
+MOST_DETAILS_BYTES = 65_535
+MOST_CROP_BYTES = 16_777_215
 MOST_PATH_BYTES = 16_777_215
 """MySQL picks the smallest BLOB type that holds so many; a plain BLOB ends at 64 KiB."""
 

@@ -38,9 +38,26 @@ class DecidedSighting:
     crop_paths: tuple[str, ...]
 
 
-def record_decision(tx: Transaction, decision: Decision, *, decided_at: datetime) -> None:
-    """Stores one answer; see :func:`record_decisions`."""
+def record_decision(
+    tx: Transaction,
+    decision: Decision,
+    *,
+    decided_at: datetime,
+    own: tuple[Band, int | None] | None = None,
+) -> None:
+    """Stores one answer; see :func:`record_decisions`. ``own`` is what the ledger said by itself,
+    where an edit says otherwise."""
     record_decisions(tx, [decision], decided_at=decided_at)
+    if own is not None:
+        tx.connection.execute(
+            sa.update(DECISION)
+            .where(
+                DECISION.c.site_id == tx.site_id,
+                DECISION.c.sighting_id == decision.sighting.sighting_id,
+                DECISION.c.revision == decision.sighting.revision,
+            )
+            .values(own_band=own[0].value, own_serial=own[1])
+        )
 
 
 def record_decisions(
@@ -126,6 +143,8 @@ def _row(tx: Transaction, decision: Decision, decided_at: datetime) -> dict[str,
         "revision": decision.sighting.revision,
         "band": match.band.value,
         "serial": match.serial,
+        "own_band": match.band.value,
+        "own_serial": match.serial,
         "score": None if match.score is None else float(match.score),
         "margin": None if match.margin is None else float(match.margin),
         "runner_up_serial": None if runner_up is None else runner_up.serial,

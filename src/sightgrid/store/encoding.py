@@ -1,64 +1,13 @@
-"""Vectors and paths as bytes.
-
-A vector is its float32 numbers, little-endian, nothing else. Landmarks are the same, (5, 2) row by
-row, 40 bytes.
-
-A path is one byte for the version of its layout (1) and, zlib-compressed, the columns one after
-another, all little-endian, N the number of detections::
-
-    int64   (N,)    microseconds since 1970-01-01T00:00:00Z, each less the one before it
-    int64   (N,)    frame index from 1, each less the one before it
-    float32 (N, 4)  box: left, top, right, bottom in pixels of the source frame
-    float32 (N,)    the detector's score
-
-so 36 bytes a detection; the differences compress to almost nothing.
-"""
+"""Vectors and paths as bytes (the layouts: :mod:`sightgrid.domain.paths`), read from a database."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
-from datetime import timedelta
-
-import numpy as np
-from numpy.typing import NDArray
-
-from sightgrid.domain.errors import StoreError
-from sightgrid.domain.frames import EPOCH
-from sightgrid.domain.geometry import Box, Floats
+from sightgrid.domain import paths
+from sightgrid.domain.errors import InvalidValue, StoreError
+from sightgrid.domain.paths import pack_floats, pack_path, unpack_floats
 from sightgrid.domain.tracklets import PathPoint
 
-PATH_VERSION = 1
-BYTES_A_POINT = 36
-MICROSECOND = timedelta(microseconds=1)
-
-
-def pack_floats(numbers: Floats) -> bytes:
-    """Any float32 array, row by row."""
-    return numbers.astype("<f4", copy=False).tobytes()
-
-
-def unpack_floats(packed: bytes) -> Floats:
-    """A fresh, writable float32 array (N,)."""
-    return np.frombuffer(packed, "<f4").astype(np.float32)
-
-
-def pack_path(path: Sequence[PathPoint]) -> bytes:
-    """Boxes and scores are kept to float32 precision, times to the microsecond."""
-    moments = np.array([(point.captured_at - EPOCH) // MICROSECOND for point in path], "<i8")
-    frames = np.array([point.frame_index for point in path], "<i8")
-    boxes = np.array(
-        [(p.box.left, p.box.top, p.box.right, p.box.bottom) for p in path], "<f4"
-    ).reshape(len(path), 4)
-    scores = np.array([point.score for point in path], "<f4")
-    columns = (
-        _differences(moments).tobytes()
-        + _differences(frames).tobytes()
-        + boxes.tobytes()
-        + scores.tobytes()
-    )
-    # level 1: noisy boxes shrink no further at 9, which takes five times as long
-    return bytes([PATH_VERSION]) + zlib.compress(columns, 1)
+__all__ = ["pack_floats", "pack_path", "unpack_floats", "unpack_path"]
 
 
 def unpack_path(packed: bytes) -> tuple[PathPoint, ...]:
@@ -67,26 +16,7 @@ def unpack_path(packed: bytes) -> tuple[PathPoint, ...]:
     Raises:
         StoreError: the bytes are damaged or of a later layout.
     """
-    if not packed or packed[0] != PATH_VERSION:
-        raise StoreError("a stored path is of a layout that this version can't read")
     try:
-        columns = zlib.decompress(packed[1:])
-    except zlib.error as error:
-        raise StoreError("a stored path is damaged") from error
-    if len(columns) % BYTES_A_POINT:
-        raise StoreError("a stored path is damaged")
-    count = len(columns) // BYTES_A_POINT
-    moments = np.cumsum(np.frombuffer(columns, "<i8", count))
-    frames = np.cumsum(np.frombuffer(columns, "<i8", count, offset=8 * count))
-    boxes = np.frombuffer(columns, "<f4", 4 * count, offset=16 * count).reshape(count, 4)
-    scores = np.frombuffer(columns, "<f4", count, offset=32 * count)
-    return tuple(
-        PathPoint(frame, EPOCH + timedelta(microseconds=moment), Box(*box), score)
-        for moment, frame, box, score in zip(
-            moments.tolist(), frames.tolist(), boxes.tolist(), scores.tolist(), strict=True
-        )
-    )
-
-
-def _differences(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.diff(numbers, prepend=np.zeros(1, numbers.dtype)).astype("<i8", copy=False)
+        return paths.unpack_path(packed)
+    except InvalidValue as error:
+        raise StoreError(f"stored data: {error}") from error

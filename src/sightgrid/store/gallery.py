@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from sightgrid.store.encoding import unpack_floats
 from sightgrid.store.identities import DECIDED, people_of, roots
 from sightgrid.store.people import contracts
 from sightgrid.store.schema import DECISION, ENROLLED_FACE, IDENTITY, LOOK, SIGHTING
+from sightgrid.store.sealing import load_keys, of_person, of_sighting, unseal
 from sightgrid.store.session import Transaction
 
 
@@ -63,7 +65,12 @@ def gallery(tx: Transaction, contract_id: str) -> list[GalleryEntry]:
 
 def _enrolled(tx: Transaction, contract_id: str) -> list[tuple[int, bytes, float, str | None]]:
     rows = tx.connection.execute(
-        sa.select(IDENTITY.c.serial, ENROLLED_FACE.c.vector, ENROLLED_FACE.c.strength)
+        sa.select(
+            IDENTITY.c.serial,
+            ENROLLED_FACE.c.person_id,
+            ENROLLED_FACE.c.vector,
+            ENROLLED_FACE.c.strength,
+        )
         .join_from(
             IDENTITY,
             ENROLLED_FACE,
@@ -78,13 +85,20 @@ def _enrolled(tx: Transaction, contract_id: str) -> list[tuple[int, bytes, float
             ENROLLED_FACE.c.contract_id == contract_id,
         )
         .order_by(IDENTITY.c.serial, ENROLLED_FACE.c.ordinal)
+    ).all()
+    vectors = _unsealed(
+        tx, [of_person(row.person_id) for row in rows], [row.vector for row in rows], contract_id
     )
-    return [(serial, vector, strength, None) for serial, vector, strength in rows]
+    return [
+        (row.serial, vector, row.strength, None) for row, vector in zip(rows, vectors, strict=True)
+    ]
 
 
 def _seen(tx: Transaction, contract_id: str) -> list[tuple[int, bytes, float, str | None]]:
     rows = tx.connection.execute(
-        sa.select(DECISION.c.serial, LOOK.c.vector, LOOK.c.worth, LOOK.c.crop_path)
+        sa.select(
+            DECISION.c.serial, LOOK.c.sighting_id, LOOK.c.vector, LOOK.c.worth, LOOK.c.crop_path
+        )
         .join_from(DECISION, SIGHTING, DECIDED)
         .join(
             LOOK,
@@ -98,5 +112,24 @@ def _seen(tx: Transaction, contract_id: str) -> list[tuple[int, bytes, float, st
             LOOK.c.contract_id == contract_id,
         )
         .order_by(SIGHTING.c.first_seen, SIGHTING.c.sighting_id, LOOK.c.rank_no)
+    ).all()
+    vectors = _unsealed(
+        tx,
+        [of_sighting(row.sighting_id) for row in rows],
+        [row.vector for row in rows],
+        contract_id,
     )
-    return [(serial, vector, worth, crop_path) for serial, vector, worth, crop_path in rows]
+    return [
+        (row.serial, vector, row.worth, row.crop_path)
+        for row, vector in zip(rows, vectors, strict=True)
+    ]
+
+
+def _unsealed(
+    tx: Transaction, subjects: Sequence[str], stored: Sequence[bytes], contract_id: str
+) -> list[bytes]:
+    load_keys(tx, subjects)
+    return [
+        unseal(tx, vector, subject=subject, purpose="vector", contract_id=contract_id)
+        for subject, vector in zip(subjects, stored, strict=True)
+    ]

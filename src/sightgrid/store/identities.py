@@ -11,16 +11,19 @@ import sqlalchemy as sa
 
 from sightgrid.domain.errors import InvalidValue, NotFound, StoreError
 from sightgrid.domain.presence import Identity
-from sightgrid.store.people import person_id
+from sightgrid.store.batches import in_batches
+from sightgrid.store.people import names_of, person_id
 from sightgrid.store.schema import (
     DECISION,
     IDENTITY,
-    PERSON,
     SERIAL_COUNTER,
     SIGHTING,
     VISIT,
 )
+from sightgrid.store.sealing import load_keys, of_identity, seal, unseal
 from sightgrid.store.session import Transaction
+
+LARGEST_SERIAL = 2**31 - 1
 
 DECIDED = sa.and_(
     SIGHTING.c.site_id == DECISION.c.site_id,
@@ -83,6 +86,81 @@ def mint(tx: Transaction, *, minted_at: datetime, person: str | None = None) -> 
     return Identity(serial, person)
 
 
+def set_alias(tx: Transaction, serial: int, into: int | None) -> None:
+    """Merges a serial into another, or makes it stand for itself again."""
+    tx.connection.execute(
+        sa.update(IDENTITY)
+        .where(IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial == serial)
+        .values(alias_of=into)
+    )
+
+
+def set_hidden(tx: Transaction, serial: int, hidden: bool) -> None:
+    """Keeps an identity out of lists, or shows it."""
+    tx.connection.execute(
+        sa.update(IDENTITY)
+        .where(IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial == serial)
+        .values(hidden=hidden)
+    )
+
+
+def set_label(tx: Transaction, serial: int, label: str) -> None:
+    """Gives an identity a word of the site's own, sealed; empty takes it away."""
+    sealed = None
+    if label:
+        sealed = seal(tx, label.encode(), subject=of_identity(serial), purpose="label")
+    tx.connection.execute(
+        sa.update(IDENTITY)
+        .where(IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial == serial)
+        .values(label=sealed)
+    )
+
+
+def marks_of(tx: Transaction) -> dict[int, tuple[bool, str]]:
+    """By serial whether it is hidden, and its label; those with neither are left out."""
+    rows = tx.connection.execute(
+        sa.select(IDENTITY.c.serial, IDENTITY.c.hidden, IDENTITY.c.label).where(
+            IDENTITY.c.site_id == tx.site_id,
+            sa.or_(IDENTITY.c.hidden.is_(True), IDENTITY.c.label.is_not(None)),
+        )
+    ).all()
+    load_keys(tx, (of_identity(serial) for serial, _, label in rows if label is not None))
+    return {
+        serial: (
+            bool(hidden),
+            ""
+            if label is None
+            else unseal(tx, label, subject=of_identity(serial), purpose="label").decode(),
+        )
+        for serial, hidden, label in rows
+    }
+
+
+def links_of(tx: Transaction, serials: Collection[int]) -> dict[int, tuple[str | None, int | None]]:
+    """By serial whose it is (a person's id) and what it is merged into."""
+    found: dict[int, tuple[str | None, int | None]] = {}
+    for batch in in_batches(sorted(serials)):
+        rows = tx.connection.execute(
+            sa.select(IDENTITY.c.serial, IDENTITY.c.person_id, IDENTITY.c.alias_of).where(
+                IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial.in_(batch)
+            )
+        )
+        found.update((serial, (person, alias)) for serial, person, alias in rows)
+    return found
+
+
+def serial_of_person(tx: Transaction, person_id: str) -> int | None:
+    """The root serial of an enrolled person."""
+    serial = tx.connection.scalar(
+        sa.select(IDENTITY.c.serial).where(
+            IDENTITY.c.site_id == tx.site_id,
+            IDENTITY.c.person_id == person_id,
+            IDENTITY.c.alias_of.is_(None),
+        )
+    )
+    return None if serial is None else int(serial)
+
+
 def identities(tx: Transaction) -> list[IdentityRow]:
     """Every serial in order, merged ones too."""
     return _rows(tx, None)
@@ -104,11 +182,14 @@ def family_of(tx: Transaction, serial: int) -> tuple[int, tuple[int, ...]]:
     Raises:
         NotFound: there is no such serial.
     """
-    known = tx.connection.scalar(
-        sa.select(IDENTITY.c.serial).where(
-            IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial == serial
+    known = None
+    # a larger number isn't even a question that every database can be asked
+    if 0 < serial <= LARGEST_SERIAL:
+        known = tx.connection.scalar(
+            sa.select(IDENTITY.c.serial).where(
+                IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial == serial
+            )
         )
-    )
     if known is None:
         raise NotFound(
             f"there is no identity {serial}", hint="'sightgrid identity list' names them all"
@@ -144,17 +225,12 @@ def roots(tx: Transaction) -> dict[int, int]:
 def people_of(tx: Transaction) -> dict[int, str]:
     """The names of the enrolled people by serial."""
     rows = tx.connection.execute(
-        sa.select(IDENTITY.c.serial, PERSON.c.name)
-        .join_from(
-            IDENTITY,
-            PERSON,
-            sa.and_(
-                PERSON.c.site_id == IDENTITY.c.site_id, PERSON.c.person_id == IDENTITY.c.person_id
-            ),
+        sa.select(IDENTITY.c.serial, IDENTITY.c.person_id).where(
+            IDENTITY.c.site_id == tx.site_id, IDENTITY.c.person_id.is_not(None)
         )
-        .where(IDENTITY.c.site_id == tx.site_id)
-    )
-    return {int(serial): str(name) for serial, name in rows}
+    ).all()
+    names = names_of(tx)
+    return {int(serial): names[person_id] for serial, person_id in rows}
 
 
 def _rows(tx: Transaction, family: Collection[int] | None) -> list[IdentityRow]:

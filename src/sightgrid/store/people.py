@@ -2,57 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from uuid import uuid4
 
 import sqlalchemy as sa
 
-from sightgrid.domain.errors import NotFound
+from sightgrid.domain.errors import InvalidValue, NotFound
 from sightgrid.domain.faces import Embedding, EmbeddingContract
+from sightgrid.domain.geometry import Floats
 from sightgrid.domain.people import EnrolledPerson
+from sightgrid.store.batches import in_batches
 from sightgrid.store.encoding import pack_floats, unpack_floats
 from sightgrid.store.schema import CONTRACT, ENROLLED_FACE, PERSON
+from sightgrid.store.schema_subjects import ENROLLED_PHOTO
+from sightgrid.store.sealing import keyed_hash, load_keys, of_person, seal, unseal
 from sightgrid.store.session import Transaction
 
 
-def enrol(tx: Transaction, person: EnrolledPerson) -> None:
-    """Adds a person. One enrolled before keeps their identity; the faces are replaced."""
+@dataclass(frozen=True, slots=True, eq=False)
+class EnrolledFace:
+    """A face to recognise somebody by. ``crop`` is the aligned face as JPEG or PNG, kept so that
+    another pack can embed it anew."""
+
+    embedding: Embedding
+    crop: bytes | None = None
+
+
+def enrol(tx: Transaction, person: EnrolledPerson) -> str:
+    """Adds a person; returns their id. One enrolled before keeps it, the faces are replaced."""
     known = _find(tx, person.name)
-    person_id = known if known is not None else str(uuid4())
-    here = {"site_id": tx.site_id, "person_id": person_id}
     if known is None:
-        tx.connection.execute(sa.insert(PERSON), here | {"name": person.name})
-        tx.people[person.name] = person_id
+        person_id = insert_person(tx, person.name, {}, added_at=None)
     else:
+        person_id = known
         tx.connection.execute(
             sa.delete(ENROLLED_FACE).where(
                 ENROLLED_FACE.c.site_id == tx.site_id, ENROLLED_FACE.c.person_id == person_id
             )
         )
-    add_contracts(tx, (face.contract for face in person.faces))
-    if person.faces:
-        tx.connection.execute(
-            sa.insert(ENROLLED_FACE),
-            [
-                here
-                | {
-                    "ordinal": ordinal,
-                    "contract_id": face.contract.id,
-                    "vector": pack_floats(face.vector),
-                    "strength": float(face.strength),
-                }
-                for ordinal, face in enumerate(person.faces, 1)
-            ],
+    insert_faces(tx, person_id, [EnrolledFace(face) for face in person.faces])
+    return person_id
+
+
+def insert_person(
+    tx: Transaction, name: str, details: Mapping[str, str], *, added_at: datetime | None
+) -> str:
+    """Adds a person without faces; returns their id.
+
+    Raises:
+        InvalidValue: the name is taken.
+    """
+    if _find(tx, name) is not None:
+        raise InvalidValue(
+            f"somebody named '{name}' is enrolled already",
+            hint="tell them apart in the name, by class or number",
         )
+    person_id = str(uuid4())
+    tx.connection.execute(
+        sa.insert(PERSON),
+        {
+            "site_id": tx.site_id,
+            "person_id": person_id,
+            "name": _name_key(tx, name),
+            "details": _sealed_details(tx, person_id, name, details),
+            "added_at": added_at,
+        },
+    )
+    tx.people[name] = person_id
+    return person_id
+
+
+def insert_faces(
+    tx: Transaction, person_id: str, faces: Sequence[EnrolledFace], *, photo_id: str | None = None
+) -> None:
+    """Adds faces to those that a person has."""
+    if not faces:
+        return
+    add_contracts(tx, (face.embedding.contract for face in faces))
+    last = tx.connection.scalar(
+        sa.select(sa.func.max(ENROLLED_FACE.c.ordinal)).where(
+            ENROLLED_FACE.c.site_id == tx.site_id, ENROLLED_FACE.c.person_id == person_id
+        )
+    )
+    subject = of_person(person_id)
+    tx.connection.execute(
+        sa.insert(ENROLLED_FACE),
+        [
+            {
+                "site_id": tx.site_id,
+                "person_id": person_id,
+                "ordinal": ordinal,
+                "contract_id": face.embedding.contract.id,
+                "vector": seal(
+                    tx,
+                    pack_floats(face.embedding.vector),
+                    subject=subject,
+                    purpose="vector",
+                    contract_id=face.embedding.contract.id,
+                ),
+                "strength": float(face.embedding.strength),
+                "crop": (
+                    None
+                    if face.crop is None
+                    else seal(tx, face.crop, subject=subject, purpose="crop")
+                ),
+                "photo_id": photo_id,
+            }
+            for ordinal, face in enumerate(faces, (last or 0) + 1)
+        ],
+    )
 
 
 def enrolled(tx: Transaction) -> list[EnrolledPerson]:
     """Everyone enrolled, by name, with faces in the order they were given."""
     known = contracts(tx)
+    names = names_of(tx)
     rows = tx.connection.execute(
         sa.select(
-            PERSON.c.name,
+            PERSON.c.person_id,
             ENROLLED_FACE.c.contract_id,
             ENROLLED_FACE.c.vector,
             ENROLLED_FACE.c.strength,
@@ -67,19 +138,204 @@ def enrolled(tx: Transaction) -> list[EnrolledPerson]:
             )
         )
         .where(PERSON.c.site_id == tx.site_id)
-        .order_by(PERSON.c.name, ENROLLED_FACE.c.ordinal)
+        .order_by(PERSON.c.person_id, ENROLLED_FACE.c.ordinal)
+    ).all()
+    return sorted(
+        (
+            EnrolledPerson(
+                names[person_id],
+                tuple(
+                    Embedding(
+                        enrolled_vector(tx, person_id, contract_id, vector),
+                        known[contract_id],
+                        strength,
+                    )
+                    for _, contract_id, vector, strength in faces
+                    if vector is not None
+                ),
+            )
+            for person_id, faces in groupby(rows, key=lambda row: str(row[0]))
+        ),
+        key=lambda person: person.name,
     )
-    return [
-        EnrolledPerson(
-            name,
-            tuple(
-                Embedding(unpack_floats(vector), known[contract_id], strength)
-                for _, contract_id, vector, strength in faces
-                if vector is not None
-            ),
+
+
+def remove_faces(tx: Transaction, person_id: str) -> list[EmbeddingContract]:
+    """Deletes a person's faces and photos; returns the contracts they were under."""
+    here = sa.and_(ENROLLED_FACE.c.site_id == tx.site_id, ENROLLED_FACE.c.person_id == person_id)
+    ids = set(tx.connection.scalars(sa.select(ENROLLED_FACE.c.contract_id).where(here)))
+    tx.connection.execute(sa.delete(ENROLLED_FACE).where(here))
+    tx.connection.execute(
+        sa.delete(ENROLLED_PHOTO).where(
+            ENROLLED_PHOTO.c.site_id == tx.site_id, ENROLLED_PHOTO.c.person_id == person_id
         )
-        for name, faces in groupby(rows, key=lambda row: str(row[0]))
-    ]
+    )
+    return [contract for contract in contracts(tx).values() if contract.id in ids]
+
+
+def people_without(tx: Transaction, contract_id: str) -> list[str]:
+    """The ids of people who have enrolled faces, but none under this contract."""
+    under = sa.select(ENROLLED_FACE.c.person_id).where(
+        ENROLLED_FACE.c.site_id == tx.site_id, ENROLLED_FACE.c.contract_id == contract_id
+    )
+    rows = tx.connection.scalars(
+        sa.select(ENROLLED_FACE.c.person_id)
+        .distinct()
+        .where(ENROLLED_FACE.c.site_id == tx.site_id, ENROLLED_FACE.c.person_id.not_in(under))
+        .order_by(ENROLLED_FACE.c.person_id)
+    )
+    return list(rows)
+
+
+def crops_of_person(tx: Transaction, person_id: str) -> list[bytes]:
+    """The aligned enrolled faces of a person that were kept, each once, in order."""
+    rows = tx.connection.scalars(
+        sa.select(ENROLLED_FACE.c.crop)
+        .where(
+            ENROLLED_FACE.c.site_id == tx.site_id,
+            ENROLLED_FACE.c.person_id == person_id,
+            ENROLLED_FACE.c.crop.is_not(None),
+        )
+        .order_by(ENROLLED_FACE.c.ordinal)
+    )
+    subject = of_person(person_id)
+    return list(dict.fromkeys(unseal(tx, crop, subject=subject, purpose="crop") for crop in rows))
+
+
+def save_photo(
+    tx: Transaction, person_id: str, photo_id: str, photo: bytes, *, at: datetime
+) -> None:
+    """Keeps the photo that faces were enrolled from, so that another pack can look at it anew."""
+    tx.connection.execute(
+        sa.insert(ENROLLED_PHOTO),
+        {
+            "site_id": tx.site_id,
+            "person_id": person_id,
+            "photo_id": photo_id,
+            "photo": seal(tx, photo, subject=of_person(person_id), purpose=f"photo {photo_id}"),
+            "added_at": at,
+        },
+    )
+
+
+def photos_of(tx: Transaction, person_id: str) -> dict[str, bytes]:
+    """A person's enrolment photos as they were given, by id, in order of time."""
+    rows = tx.connection.execute(
+        sa.select(ENROLLED_PHOTO.c.photo_id, ENROLLED_PHOTO.c.photo)
+        .where(ENROLLED_PHOTO.c.site_id == tx.site_id, ENROLLED_PHOTO.c.person_id == person_id)
+        .order_by(ENROLLED_PHOTO.c.added_at, ENROLLED_PHOTO.c.photo_id)
+    ).all()
+    subject = of_person(person_id)
+    return {
+        photo_id: unseal(tx, photo, subject=subject, purpose=f"photo {photo_id}")
+        for photo_id, photo in rows
+    }
+
+
+def faces_of(
+    tx: Transaction, person_ids: Collection[str], contract: EmbeddingContract
+) -> dict[str, list[Embedding]]:
+    """The enrolled faces of some people under one contract, by person id."""
+    found: dict[str, list[Embedding]] = {}
+    for batch in in_batches(sorted(person_ids)):
+        load_keys(tx, (of_person(person_id) for person_id in batch))
+        rows = tx.connection.execute(
+            sa.select(ENROLLED_FACE.c.person_id, ENROLLED_FACE.c.vector, ENROLLED_FACE.c.strength)
+            .where(
+                ENROLLED_FACE.c.site_id == tx.site_id,
+                ENROLLED_FACE.c.contract_id == contract.id,
+                ENROLLED_FACE.c.person_id.in_(batch),
+            )
+            .order_by(ENROLLED_FACE.c.person_id, ENROLLED_FACE.c.ordinal)
+        )
+        for person_id, stored, strength in rows:
+            vector = enrolled_vector(tx, person_id, contract.id, stored)
+            found.setdefault(person_id, []).append(Embedding(vector, contract, strength))
+    return found
+
+
+def enrolled_vector(tx: Transaction, person_id: str, contract_id: str, stored: bytes) -> Floats:
+    """An enrolled face's vector (D,) out of its column."""
+    subject = of_person(person_id)
+    return unpack_floats(
+        unseal(tx, stored, subject=subject, purpose="vector", contract_id=contract_id)
+    )
+
+
+def names_of(tx: Transaction, person_ids: Collection[str] | None = None) -> dict[str, str]:
+    """The names of everybody enrolled, or of some, by person id."""
+    wanted = PERSON.c.site_id == tx.site_id
+    if person_ids is not None:
+        wanted = sa.and_(wanted, PERSON.c.person_id.in_(person_ids))
+    rows = tx.connection.execute(
+        sa.select(PERSON.c.person_id, PERSON.c.name, PERSON.c.details).where(wanted)
+    ).all()
+    load_keys(tx, (of_person(row.person_id) for row in rows))
+    return {
+        row.person_id: _details(tx, row.person_id, row.details).get("name", row.name)
+        for row in rows
+    }
+
+
+def details_of(tx: Transaction, person_id: str) -> dict[str, str]:
+    """What is written down about a person, their name under ``name``.
+
+    Raises:
+        NotFound: there is no such person.
+    """
+    row = tx.connection.execute(
+        sa.select(PERSON.c.name, PERSON.c.details).where(
+            PERSON.c.site_id == tx.site_id, PERSON.c.person_id == person_id
+        )
+    ).first()
+    if row is None:
+        raise NotFound(f"there is no person {person_id}")
+    return {"name": row.name} | _details(tx, person_id, row.details)
+
+
+def change_details(tx: Transaction, person_id: str, details: Mapping[str, str]) -> None:
+    """Replaces what is written down about a person; a ``name`` in it renames them.
+
+    Raises:
+        NotFound: there is no such person. InvalidValue: the new name is taken.
+    """
+    before = details_of(tx, person_id)
+    name = details.get("name", before["name"])
+    taken_by = _find(tx, name)
+    if taken_by not in (None, person_id):
+        raise InvalidValue(f"somebody named '{name}' is enrolled already")
+    tx.connection.execute(
+        sa.update(PERSON)
+        .where(PERSON.c.site_id == tx.site_id, PERSON.c.person_id == person_id)
+        .values(
+            name=_name_key(tx, name),
+            details=_sealed_details(tx, person_id, name, details),
+        )
+    )
+    tx.people.pop(before["name"], None)
+
+
+def _name_key(tx: Transaction, name: str) -> str:
+    """What the unique column holds: the name, or where names are sealed a hash that finds it."""
+    return name if tx.keys is None else keyed_hash(tx, name, purpose="name")
+
+
+def _sealed_details(
+    tx: Transaction, person_id: str, name: str, details: Mapping[str, str]
+) -> bytes | None:
+    kept = {**details, "name": name}
+    if tx.keys is None and len(kept) == 1:
+        return None
+    text = json.dumps(kept, ensure_ascii=False).encode()
+    return seal(tx, text, subject=of_person(person_id), purpose="details")
+
+
+def _details(tx: Transaction, person_id: str, stored: bytes | None) -> dict[str, str]:
+    if stored is None:
+        return {}
+    plain = unseal(tx, stored, subject=of_person(person_id), purpose="details")
+    found: dict[str, str] = json.loads(plain)
+    return found
 
 
 def person_id(tx: Transaction, name: str) -> str:
@@ -129,7 +385,7 @@ def _find(tx: Transaction, name: str) -> str | None:
     if name not in tx.people:
         found = tx.connection.scalar(
             sa.select(PERSON.c.person_id).where(
-                PERSON.c.site_id == tx.site_id, PERSON.c.name == name
+                PERSON.c.site_id == tx.site_id, PERSON.c.name == _name_key(tx, name)
             )
         )
         if found is None:

@@ -8,14 +8,14 @@ projection of the decisions. Nothing here is ever named by a word that a databas
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from sightgrid.store.columns import (
     BAND_LENGTH,
     CONTRACT_LENGTH,
     ID_LENGTH,
+    MOST_CROP_BYTES,
+    MOST_DETAILS_BYTES,
     MOST_PATH_BYTES,
     MOST_VECTOR_BYTES,
     NAME_LENGTH,
@@ -24,136 +24,118 @@ from sightgrid.store.columns import (
     BoundedText,
     UtcDateTime,
 )
+from sightgrid.store.tables import exact_table, number_key, site_key, within_site
 
-METADATA = sa.MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-
-
-def _table(name: str, *parts: sa.Column[Any] | sa.Constraint | sa.Index) -> sa.Table:
-    # MySQL would else take two names that differ in case or accents only for the same
-    return sa.Table(
-        name,
-        METADATA,
-        *parts,
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        mariadb_charset="utf8mb4",
-        mariadb_collate="utf8mb4_bin",
-    )
-
-
-def _site() -> sa.Column[int]:
-    return sa.Column("site_id", sa.Integer, primary_key=True, autoincrement=False)
-
-
-def _number(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.Integer, primary_key=True, autoincrement=False)
-
-
-def _within_site(table: str, *columns: str, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
-    """A reference to the key of ``table``, never across sites."""
-    target = METADATA.tables[table].primary_key.columns.keys()
-    return sa.ForeignKeyConstraint(
-        ["site_id", *columns], [f"{table}.{column}" for column in target], ondelete=ondelete
-    )
-
-
-SITE = _table(
+SITE = exact_table(
     "site",
-    _site(),
+    site_key(),
     sa.Column("name", BoundedText(NAME_LENGTH), nullable=False),
+    # whether vectors, crops and personal fields are encrypted: a server's are, a run's are not
+    sa.Column("sealed", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
-CAMERA = _table(
+CAMERA = exact_table(
     "camera",
-    _site(),
+    site_key(),
     sa.Column("name", BoundedText(NAME_LENGTH), primary_key=True),
     sa.Column("position_x", sa.Double),
     sa.Column("position_y", sa.Double),
-    _within_site("site"),
+    # what it may be used for, words with spaces between; empty means everything
+    sa.Column("purposes", BoundedText(NAME_LENGTH)),
+    # zone, masks, schedule: JSON that the server reads
+    sa.Column("settings", sa.Text),
+    # the URL, with its password
+    sa.Column("address", sa.LargeBinary(MOST_DETAILS_BYTES)),
+    sa.Column("box_id", BoundedText(ID_LENGTH)),
+    within_site("site"),
 )
 
-CAMERA_LINK = _table(
+CAMERA_LINK = exact_table(
     "camera_link",
-    _site(),
+    site_key(),
     # the first link of a pair counts, so their order is kept
-    _number("ordinal"),
+    number_key("ordinal"),
     sa.Column("origin", BoundedText(NAME_LENGTH), nullable=False),
     sa.Column("target", BoundedText(NAME_LENGTH), nullable=False),
     sa.Column("min_secs", sa.Double, nullable=False),
     sa.Column("max_secs", sa.Double),
-    _within_site("camera", "origin"),
-    _within_site("camera", "target"),
+    within_site("camera", "origin"),
+    within_site("camera", "target"),
 )
 
-CAMERA_APART = _table(
+CAMERA_APART = exact_table(
     "camera_apart",
-    _site(),
+    site_key(),
     sa.Column("one", BoundedText(NAME_LENGTH), primary_key=True),
     sa.Column("other", BoundedText(NAME_LENGTH), primary_key=True),
-    _within_site("camera", "one"),
-    _within_site("camera", "other"),
+    within_site("camera", "one"),
+    within_site("camera", "other"),
 )
 
-CONTRACT = _table(
+CONTRACT = exact_table(
     "contract",
-    _site(),
+    site_key(),
     sa.Column("contract_id", BoundedText(CONTRACT_LENGTH), primary_key=True),
     sa.Column("pack", BoundedText(NAME_LENGTH), nullable=False),
     sa.Column("dimension", sa.Integer, nullable=False),
-    _within_site("site"),
+    within_site("site"),
 )
 
-PERSON = _table(
+PERSON = exact_table(
     "person",
-    _site(),
+    site_key(),
     sa.Column("person_id", BoundedText(ID_LENGTH), primary_key=True),
+    # in a sealed database the keyed hash of the name, which itself lies in ``details``
     sa.Column("name", BoundedText(NAME_LENGTH), nullable=False),
-    _within_site("site"),
+    sa.Column("details", sa.LargeBinary(MOST_DETAILS_BYTES)),
+    sa.Column("added_at", UtcDateTime),
+    within_site("site"),
     sa.UniqueConstraint("site_id", "name"),
 )
 
-ENROLLED_FACE = _table(
+ENROLLED_FACE = exact_table(
     "enrolled_face",
-    _site(),
+    site_key(),
     sa.Column("person_id", BoundedText(ID_LENGTH), primary_key=True),
-    _number("ordinal"),
+    number_key("ordinal"),
     sa.Column("contract_id", BoundedText(CONTRACT_LENGTH), nullable=False),
     sa.Column("vector", sa.LargeBinary(MOST_VECTOR_BYTES), nullable=False),
     sa.Column("strength", sa.Double, nullable=False),
-    _within_site("person", "person_id", ondelete="CASCADE"),
-    _within_site("contract", "contract_id"),
+    # the aligned face, so that another pack can embed it anew, and the photo that it was cut from
+    sa.Column("crop", sa.LargeBinary(MOST_CROP_BYTES)),
+    sa.Column("photo_id", BoundedText(ID_LENGTH)),
+    within_site("person", "person_id", ondelete="CASCADE"),
+    within_site("contract", "contract_id"),
 )
 
-SERIAL_COUNTER = _table(
+SERIAL_COUNTER = exact_table(
     "serial_counter",
-    _site(),
+    site_key(),
     sa.Column("next_serial", sa.Integer, nullable=False),
-    _within_site("site"),
+    # this row is the site's lock, so what counts up in order of commits counts here
+    sa.Column("next_change", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Column("next_event", sa.BigInteger, nullable=False, server_default="1"),
+    within_site("site"),
 )
 
-IDENTITY = _table(
+IDENTITY = exact_table(
     "identity",
-    _site(),
-    _number("serial"),
+    site_key(),
+    number_key("serial"),
     sa.Column("person_id", BoundedText(ID_LENGTH)),
     sa.Column("alias_of", sa.Integer),
     sa.Column("minted_at", UtcDateTime, nullable=False),
-    _within_site("site"),
-    _within_site("person", "person_id"),
+    # what people made of it: not shown in lists, and a word of their own, sealed
+    sa.Column("hidden", sa.Boolean),
+    sa.Column("label", sa.LargeBinary(MOST_DETAILS_BYTES)),
+    within_site("site"),
+    within_site("person", "person_id"),
     sa.ForeignKeyConstraint(["site_id", "alias_of"], ["identity.site_id", "identity.serial"]),
 )
 
-SIGHTING = _table(
+SIGHTING = exact_table(
     "sighting",
-    _site(),
+    site_key(),
     sa.Column("sighting_id", BoundedText(ID_LENGTH), primary_key=True),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("closed", sa.Boolean, nullable=False),
@@ -168,15 +150,21 @@ SIGHTING = _table(
     # that of its best look that has one, so that a list of identities needn't search all looks
     sa.Column("crop_path", BoundedText(PATH_LENGTH)),
     sa.Column("path", sa.LargeBinary(MOST_PATH_BYTES), nullable=False),
-    _within_site("camera", "camera"),
+    sa.Column("box_id", BoundedText(ID_LENGTH)),
+    # its looks as one vector and what that counts for; only where sightings are decided live
+    sa.Column("template", sa.LargeBinary(MOST_VECTOR_BYTES)),
+    sa.Column("template_worth", sa.Double),
+    sa.Column("template_contract", BoundedText(CONTRACT_LENGTH)),
+    within_site("camera", "camera"),
     sa.Index(None, "site_id", "camera", "first_seen"),
+    sa.Index(None, "site_id", "last_seen"),
 )
 
-LOOK = _table(
+LOOK = exact_table(
     "look",
-    _site(),
+    site_key(),
     sa.Column("sighting_id", BoundedText(ID_LENGTH), primary_key=True),
-    _number("rank_no"),
+    number_key("rank_no"),
     sa.Column("counter", sa.Integer, nullable=False),
     sa.Column("captured_at", UtcDateTime, nullable=False),
     sa.Column("frame_index", sa.BigInteger, nullable=False),
@@ -201,15 +189,15 @@ LOOK = _table(
     sa.Column("vector", sa.LargeBinary(MOST_VECTOR_BYTES)),
     sa.Column("strength", sa.Double),
     sa.Column("crop_path", BoundedText(PATH_LENGTH)),
-    _within_site("sighting", "sighting_id", ondelete="CASCADE"),
-    _within_site("contract", "contract_id"),
+    within_site("sighting", "sighting_id", ondelete="CASCADE"),
+    within_site("contract", "contract_id"),
 )
 
-DECISION = _table(
+DECISION = exact_table(
     "decision",
-    _site(),
+    site_key(),
     sa.Column("sighting_id", BoundedText(ID_LENGTH), primary_key=True),
-    _number("revision"),
+    number_key("revision"),
     sa.Column("band", BoundedText(BAND_LENGTH), nullable=False),
     sa.Column("serial", sa.Integer),
     sa.Column("score", sa.Double),
@@ -219,35 +207,39 @@ DECISION = _table(
     sa.Column("runner_up_score", sa.Double),
     sa.Column("reason", BoundedText(REASON_LENGTH), nullable=False),
     sa.Column("decided_at", UtcDateTime, nullable=False),
-    _within_site("sighting", "sighting_id", ondelete="CASCADE"),
-    _within_site("identity", "serial"),
-    _within_site("identity", "runner_up_serial"),
-    _within_site("person", "runner_up_person_id"),
+    # what the ledger said by itself; ``band`` and ``serial`` are what holds, after edits
+    sa.Column("own_band", BoundedText(BAND_LENGTH)),
+    sa.Column("own_serial", sa.Integer),
+    within_site("sighting", "sighting_id", ondelete="CASCADE"),
+    within_site("identity", "serial"),
+    within_site("identity", "runner_up_serial"),
+    within_site("person", "runner_up_person_id"),
     sa.Index(None, "site_id", "serial"),
 )
 
-VISIT = _table(
+VISIT = exact_table(
     "visit",
-    _site(),
-    _number("serial"),
-    # the serial's n-th visit in time, from 1
-    _number("ordinal"),
+    site_key(),
+    number_key("serial"),
+    # from 1, in order of writing, not of time
+    number_key("ordinal"),
     sa.Column("camera", BoundedText(NAME_LENGTH), nullable=False),
     sa.Column("first_seen", UtcDateTime, nullable=False),
     sa.Column("last_seen", UtcDateTime, nullable=False),
-    _within_site("identity", "serial"),
-    _within_site("camera", "camera"),
+    within_site("identity", "serial"),
+    within_site("camera", "camera"),
     sa.Index(None, "site_id", "camera", "first_seen"),
+    sa.Index(None, "site_id", "serial", "last_seen"),
 )
 
-VISIT_SIGHTING = _table(
+VISIT_SIGHTING = exact_table(
     "visit_sighting",
-    _site(),
+    site_key(),
     # alone in the key: a sighting belongs to one visit
     sa.Column("sighting_id", BoundedText(ID_LENGTH), primary_key=True),
     sa.Column("serial", sa.Integer, nullable=False),
     sa.Column("ordinal", sa.Integer, nullable=False),
-    _within_site("sighting", "sighting_id", ondelete="CASCADE"),
-    _within_site("visit", "serial", "ordinal", ondelete="CASCADE"),
+    within_site("sighting", "sighting_id", ondelete="CASCADE"),
+    within_site("visit", "serial", "ordinal", ondelete="CASCADE"),
     sa.Index(None, "site_id", "serial", "ordinal"),
 )

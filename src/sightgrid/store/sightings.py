@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,14 +14,13 @@ from sightgrid.domain.faces import Embedding, EmbeddingContract, Quality
 from sightgrid.domain.geometry import Box, Floats
 from sightgrid.domain.presence import Sighting
 from sightgrid.domain.tracklets import Look, PathPoint
+from sightgrid.store.batches import in_batches
 from sightgrid.store.cameras import add_cameras
 from sightgrid.store.encoding import pack_floats, pack_path, unpack_floats, unpack_path
 from sightgrid.store.people import add_contracts, contracts
 from sightgrid.store.schema import LOOK, SIGHTING
+from sightgrid.store.sealing import expect_new, of_sighting, seal, unseal
 from sightgrid.store.session import Transaction
-
-A_BATCH = 500
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +90,7 @@ def insert_sightings(
         rows = [_sighting_row(tx, one, crop_paths) for one in batch]
         _add_what_they_need(tx, batch)
         tx.connection.execute(sa.insert(SIGHTING), rows)
+        expect_new(tx, (of_sighting(one.sighting_id) for one in batch))
         _insert_looks(tx, batch, crop_paths)
     for one in newer:
         _add_what_they_need(tx, [one])
@@ -138,8 +137,49 @@ def sighting(tx: Transaction, sighting_id: str) -> StoredSighting:
         last_seen=row.last_seen,
         quality=row.quality,
         path=unpack_path(row.path),
-        looks=tuple(_stored_look(look, known) for look in looks),
+        looks=tuple(_stored_look(tx, look, known) for look in looks),
     )
+
+
+def sightings_without(tx: Transaction, contract_id: str, *, after: str, most: int) -> list[str]:
+    """The ids of sightings, beyond ``after`` in order, none of whose looks is under a contract."""
+    under = sa.exists().where(
+        LOOK.c.site_id == SIGHTING.c.site_id,
+        LOOK.c.sighting_id == SIGHTING.c.sighting_id,
+        LOOK.c.contract_id == contract_id,
+    )
+    rows = tx.connection.scalars(
+        sa.select(SIGHTING.c.sighting_id)
+        .where(SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id > after, ~under)
+        .order_by(SIGHTING.c.sighting_id)
+        .limit(most)
+    )
+    return list(rows)
+
+
+def replace_embeddings(
+    tx: Transaction, sighting_id: str, embeddings: Mapping[int, Embedding]
+) -> None:
+    """Gives looks (by rank) other embeddings, and takes away those of all other looks: vectors of
+    two contracts are of no use in one sighting. Worths are those of the new vectors."""
+    here = sa.and_(LOOK.c.site_id == tx.site_id, LOOK.c.sighting_id == sighting_id)
+    tx.connection.execute(
+        sa.update(LOOK).where(here).values(contract_id=None, vector=None, strength=None)
+    )
+    for rank, embedding in embeddings.items():
+        tx.connection.execute(
+            sa.update(LOOK)
+            .where(here, LOOK.c.rank_no == rank)
+            .values(
+                contract_id=embedding.contract.id,
+                vector=_sealed_vector(tx, sighting_id, embedding),
+                strength=float(embedding.strength),
+                # as domain.tracklets.worth_of weighs a look
+                worth=float(embedding.strength)
+                * LOOK.c.quality_certainty
+                * (0.5 + 0.5 * LOOK.c.quality_overall),
+            )
+        )
 
 
 def crop_paths_of(tx: Transaction, sighting_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -160,11 +200,16 @@ def crop_paths_of(tx: Transaction, sighting_ids: Iterable[str]) -> dict[str, tup
     return {sighting_id: tuple(paths) for sighting_id, paths in found.items()}
 
 
-def in_batches(all_of_them: Iterable[T]) -> Iterator[list[T]]:
-    """So many at a time as every database takes in one question and memory holds easily."""
-    rest = iter(all_of_them)
-    while batch := list(islice(rest, A_BATCH)):
-        yield batch
+def _vector(tx: Transaction, look: sa.Row[Any]) -> Floats:
+    return unpack_floats(
+        unseal(
+            tx,
+            look.vector,
+            subject=of_sighting(look.sighting_id),
+            purpose="vector",
+            contract_id=look.contract_id,
+        )
+    )
 
 
 def _add_what_they_need(tx: Transaction, sightings: Sequence[Sighting]) -> None:
@@ -229,7 +274,20 @@ def _look_rows(
             "site_id": tx.site_id,
             "sighting_id": sighting.sighting_id,
             "rank_no": rank,
+            "vector": _sealed_vector(tx, sighting.sighting_id, look.embedding),
         }
+
+
+def _sealed_vector(tx: Transaction, sighting_id: str, embedding: Embedding | None) -> bytes | None:
+    if embedding is None:
+        return None
+    return seal(
+        tx,
+        pack_floats(embedding.vector),
+        subject=of_sighting(sighting_id),
+        purpose="vector",
+        contract_id=embedding.contract.id,
+    )
 
 
 def _look_row(look: Look, crop_path: str | None) -> dict[str, Any]:
@@ -256,13 +314,14 @@ def _look_row(look: Look, crop_path: str | None) -> dict[str, Any]:
         "quality_overall": float(quality.overall),
         "worth": float(look.worth),
         "contract_id": None if embedding is None else embedding.contract.id,
-        "vector": None if embedding is None else pack_floats(embedding.vector),
         "strength": None if embedding is None else float(embedding.strength),
         "crop_path": crop_path,
     }
 
 
-def _stored_look(row: sa.Row[Any], known: Mapping[str, EmbeddingContract]) -> StoredLook:
+def _stored_look(
+    tx: Transaction, row: sa.Row[Any], known: Mapping[str, EmbeddingContract]
+) -> StoredLook:
     return StoredLook(
         counter=row.counter,
         captured_at=row.captured_at,
@@ -286,7 +345,7 @@ def _stored_look(row: sa.Row[Any], known: Mapping[str, EmbeddingContract]) -> St
         embedding=(
             None
             if row.vector is None
-            else Embedding(unpack_floats(row.vector), known[row.contract_id], row.strength)
+            else Embedding(_vector(tx, row), known[row.contract_id], row.strength)
         ),
         crop_path=row.crop_path,
     )

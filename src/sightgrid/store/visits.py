@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from sightgrid.domain.presence import Visit
-from sightgrid.store.identities import family_of, people_of
-from sightgrid.store.schema import SIGHTING, VISIT, VISIT_SIGHTING
+from sightgrid.store.batches import in_batches
+from sightgrid.store.identities import DECIDED, family_of, people_of, roots
+from sightgrid.store.schema import DECISION, SIGHTING, VISIT, VISIT_SIGHTING
 from sightgrid.store.session import Transaction
 
 
@@ -51,6 +54,46 @@ def save_visits(tx: Transaction, visits: Iterable[Visit]) -> None:
         tx.connection.execute(sa.insert(VISIT_SIGHTING), members)
 
 
+def visits_between(tx: Transaction, since: datetime, until: datetime) -> list[Visit]:
+    """Every visit that touches a span of time, in order, under its root serial; without the
+    sightings it is made of (``sighting_ids`` is empty)."""
+    merged, names = roots(tx), people_of(tx)
+    rows = tx.connection.execute(
+        sa.select(VISIT)
+        .where(
+            VISIT.c.site_id == tx.site_id,
+            VISIT.c.first_seen < until,
+            VISIT.c.last_seen >= since,
+        )
+        .order_by(VISIT.c.first_seen, VISIT.c.last_seen, VISIT.c.camera)
+    )
+    return [
+        Visit(
+            serial=merged.get(row.serial, row.serial),
+            person=names.get(merged.get(row.serial, row.serial)),
+            camera=row.camera,
+            first_seen=row.first_seen,
+            last_seen=row.last_seen,
+            sighting_ids=(),
+        )
+        for row in rows
+    ]
+
+
+def visits_holding(tx: Transaction, sighting_ids: Iterable[str]) -> int:
+    """How many visits these sightings are part of."""
+    found: set[tuple[int, int]] = set()
+    for batch in in_batches(sighting_ids):
+        rows = tx.connection.execute(
+            sa.select(VISIT_SIGHTING.c.serial, VISIT_SIGHTING.c.ordinal).where(
+                VISIT_SIGHTING.c.site_id == tx.site_id,
+                VISIT_SIGHTING.c.sighting_id.in_(batch),
+            )
+        )
+        found.update((serial, ordinal) for serial, ordinal in rows)
+    return len(found)
+
+
 def visits_of(tx: Transaction, serial: int) -> list[Visit]:
     """Every visit of an identity in order of time, those of merged serials under the root's.
 
@@ -90,3 +133,161 @@ def visits_of(tx: Transaction, serial: int) -> list[Visit]:
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVisit:
+    """A visit by its key, ``(serial, ordinal)``."""
+
+    serial: int
+    ordinal: int
+    camera: str
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SeenInVisit:
+    """As much of a visit's sighting as visits are made of."""
+
+    sighting_id: str
+    camera: str
+    first_seen: datetime
+    last_seen: datetime
+
+
+def stored_visits(
+    tx: Transaction, family: Collection[int], start: datetime, end: datetime
+) -> list[StoredVisit]:
+    """The visits of these serials that reach into a span of time, in order."""
+    rows = tx.connection.execute(
+        sa.select(
+            VISIT.c.serial,
+            VISIT.c.ordinal,
+            VISIT.c.camera,
+            VISIT.c.first_seen,
+            VISIT.c.last_seen,
+        )
+        .where(
+            VISIT.c.site_id == tx.site_id,
+            VISIT.c.serial.in_(family),
+            VISIT.c.last_seen >= start,
+            VISIT.c.first_seen <= end,
+        )
+        .order_by(VISIT.c.first_seen, VISIT.c.serial, VISIT.c.ordinal)
+    )
+    return [StoredVisit(*row) for row in rows]
+
+
+def sightings_of_visits(tx: Transaction, some: Iterable[StoredVisit]) -> list[SeenInVisit]:
+    """The sightings that these visits are made of, as they are stored now."""
+    found = []
+    for visit in some:
+        rows = tx.connection.execute(
+            sa.select(
+                SIGHTING.c.sighting_id,
+                SIGHTING.c.camera,
+                SIGHTING.c.first_seen,
+                SIGHTING.c.last_seen,
+            )
+            .join_from(
+                VISIT_SIGHTING,
+                SIGHTING,
+                sa.and_(
+                    SIGHTING.c.site_id == VISIT_SIGHTING.c.site_id,
+                    SIGHTING.c.sighting_id == VISIT_SIGHTING.c.sighting_id,
+                ),
+            )
+            .where(
+                VISIT_SIGHTING.c.site_id == tx.site_id,
+                VISIT_SIGHTING.c.serial == visit.serial,
+                VISIT_SIGHTING.c.ordinal == visit.ordinal,
+            )
+        )
+        found += [SeenInVisit(*row) for row in rows]
+    return found
+
+
+def all_visits(tx: Transaction, family: Collection[int]) -> list[StoredVisit]:
+    """Every visit kept under these serials."""
+    rows = tx.connection.execute(
+        sa.select(
+            VISIT.c.serial,
+            VISIT.c.ordinal,
+            VISIT.c.camera,
+            VISIT.c.first_seen,
+            VISIT.c.last_seen,
+        ).where(VISIT.c.site_id == tx.site_id, VISIT.c.serial.in_(family))
+    )
+    return [StoredVisit(*row) for row in rows]
+
+
+def seen_of(tx: Transaction, family: Collection[int]) -> list[SeenInVisit]:
+    """Every sighting that was given to one of these serials."""
+    rows = tx.connection.execute(
+        sa.select(
+            SIGHTING.c.sighting_id,
+            SIGHTING.c.camera,
+            SIGHTING.c.first_seen,
+            SIGHTING.c.last_seen,
+        )
+        .join_from(DECISION, SIGHTING, DECIDED)
+        .where(DECISION.c.site_id == tx.site_id, DECISION.c.serial.in_(family))
+    )
+    return [SeenInVisit(*row) for row in rows]
+
+
+def replace_visits(
+    tx: Transaction, serial: int, old: Sequence[StoredVisit], new: Sequence[Visit]
+) -> None:
+    """Puts ``new`` visits of ``serial`` in the place of some old ones. A new one keeps the key of
+    the old one of its own serial and camera that it overlaps, so that visits can be referred to."""
+    free = [visit for visit in old if visit.serial == serial]
+    kept: list[tuple[StoredVisit | None, Visit]] = []
+    for visit in new:
+        its_old = next(
+            (
+                one
+                for one in free
+                if one.camera == visit.camera
+                and one.first_seen <= visit.last_seen
+                and one.last_seen >= visit.first_seen
+            ),
+            None,
+        )
+        if its_old is not None:
+            free.remove(its_old)
+        kept.append((its_old, visit))
+    for one in old:
+        for table in (VISIT_SIGHTING, VISIT):
+            tx.connection.execute(
+                sa.delete(table).where(
+                    table.c.site_id == tx.site_id,
+                    table.c.serial == one.serial,
+                    table.c.ordinal == one.ordinal,
+                )
+            )
+    if not kept:
+        return
+    last = tx.connection.scalar(
+        sa.select(sa.func.max(VISIT.c.ordinal)).where(
+            VISIT.c.site_id == tx.site_id, VISIT.c.serial == serial
+        )
+    )
+    following = max([last or 0, *(one.ordinal for one in old if one.serial == serial)]) + 1
+    rows, members = [], []
+    for its_old, visit in kept:
+        ordinal = following if its_old is None else its_old.ordinal
+        following += its_old is None
+        key = {"site_id": tx.site_id, "serial": serial, "ordinal": ordinal}
+        rows.append(
+            key
+            | {
+                "camera": visit.camera,
+                "first_seen": visit.first_seen,
+                "last_seen": visit.last_seen,
+            }
+        )
+        members += [key | {"sighting_id": one} for one in visit.sighting_ids]
+    tx.connection.execute(sa.insert(VISIT), rows)
+    tx.connection.execute(sa.insert(VISIT_SIGHTING), members)

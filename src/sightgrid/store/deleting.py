@@ -1,0 +1,164 @@
+"""Takes rows out for good, with the keys of what they held."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from sightgrid.store.batches import in_batches
+from sightgrid.store.receiving import Outcome
+from sightgrid.store.schema import DECISION, IDENTITY, PERSON, SIGHTING
+from sightgrid.store.schema_arrival import EVENT, RECEIVED
+from sightgrid.store.schema_ledger import MERGE_PROPOSAL, PROTOTYPE
+from sightgrid.store.schema_subjects import CROP
+from sightgrid.store.sealing import destroy_keys, of_identity, of_person, of_sighting
+from sightgrid.store.session import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """How many rows and keys are gone."""
+
+    sightings: int = 0
+    crops: int = 0
+    people: int = 0
+    keys: int = 0
+
+    def __add__(self, other: Deleted) -> Deleted:
+        return Deleted(
+            self.sightings + other.sightings,
+            self.crops + other.crops,
+            self.people + other.people,
+            self.keys + other.keys,
+        )
+
+
+def sightings_given_to(tx: Transaction, serials: Collection[int]) -> list[str]:
+    """Every sighting that any revision of was given to one of these serials."""
+    return sorted(
+        set(
+            tx.connection.scalars(
+                sa.select(DECISION.c.sighting_id).where(
+                    DECISION.c.site_id == tx.site_id, DECISION.c.serial.in_(serials)
+                )
+            )
+        )
+    )
+
+
+def serials_of(tx: Transaction, sighting_ids: Collection[str]) -> set[int]:
+    """The serials that these sightings were given to, by any revision."""
+    found: set[int] = set()
+    for batch in in_batches(sighting_ids):
+        found.update(
+            tx.connection.scalars(
+                sa.select(DECISION.c.serial).where(
+                    DECISION.c.site_id == tx.site_id,
+                    DECISION.c.sighting_id.in_(batch),
+                    DECISION.c.serial.is_not(None),
+                )
+            )
+        )
+    return found
+
+
+def delete_sightings(tx: Transaction, sighting_ids: Collection[str]) -> Deleted:
+    """Sightings with everything that hangs on them: looks, crops, decisions, events, keys. That
+    they were received stays known, so that they don't come back. Visits and prototypes have to be
+    projected anew afterwards."""
+    sightings = crops = 0
+    for batch in in_batches(sighting_ids):
+        crops += int(
+            tx.connection.scalar(
+                sa.select(sa.func.count())
+                .select_from(CROP)
+                .where(CROP.c.site_id == tx.site_id, CROP.c.sighting_id.in_(batch))
+            )
+            or 0
+        )
+        tx.connection.execute(
+            sa.delete(EVENT).where(EVENT.c.site_id == tx.site_id, EVENT.c.event_id.in_(batch))
+        )
+        tx.connection.execute(
+            sa.update(RECEIVED)
+            .where(RECEIVED.c.site_id == tx.site_id, RECEIVED.c.sighting_id.in_(batch))
+            .values(outcome=Outcome.ERASED.value)
+        )
+        sightings += tx.connection.execute(
+            sa.delete(SIGHTING).where(
+                SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id.in_(batch)
+            )
+        ).rowcount
+    keys = destroy_keys(tx, [of_sighting(one) for one in sighting_ids])
+    return Deleted(sightings=sightings, crops=crops, keys=keys)
+
+
+def delete_person(tx: Transaction, person_id: str) -> Deleted:
+    """A person with consents, photos and faces. Their serials stay, as nobody's."""
+    tx.connection.execute(
+        sa.update(IDENTITY)
+        .where(IDENTITY.c.site_id == tx.site_id, IDENTITY.c.person_id == person_id)
+        .values(person_id=None)
+    )
+    tx.connection.execute(
+        sa.update(DECISION)
+        .where(DECISION.c.site_id == tx.site_id, DECISION.c.runner_up_person_id == person_id)
+        .values(runner_up_person_id=None)
+    )
+    gone = tx.connection.execute(
+        sa.delete(PERSON).where(PERSON.c.site_id == tx.site_id, PERSON.c.person_id == person_id)
+    ).rowcount
+    tx.people.clear()
+    return Deleted(people=gone, keys=destroy_keys(tx, [of_person(person_id)]))
+
+
+def serials_in_use(tx: Transaction, serials: Collection[int]) -> set[int]:
+    """Those of the serials that some stored sighting was given to."""
+    found: set[int] = set()
+    for batch in in_batches(sorted(serials)):
+        found.update(
+            tx.connection.scalars(
+                sa.select(DECISION.c.serial)
+                .distinct()
+                .where(DECISION.c.site_id == tx.site_id, DECISION.c.serial.in_(batch))
+            )
+        )
+    return found
+
+
+def forget_identities(tx: Transaction, serials: Collection[int], *, gone: Collection[int]) -> int:
+    """What identities look like, and what was proposed about them; of those that are ``gone`` the
+    keys too: whoever only shared a sighting with them keeps theirs, and what it opens. The serials
+    themselves stay: they are never given out again. Returns how many keys are gone."""
+    for batch in in_batches(sorted(serials)):
+        tx.connection.execute(
+            sa.delete(MERGE_PROPOSAL).where(
+                MERGE_PROPOSAL.c.site_id == tx.site_id,
+                sa.or_(MERGE_PROPOSAL.c.serial.in_(batch), MERGE_PROPOSAL.c.into_serial.in_(batch)),
+            )
+        )
+        tx.connection.execute(
+            sa.update(PROTOTYPE)
+            .where(PROTOTYPE.c.site_id == tx.site_id, PROTOTYPE.c.serial.in_(batch))
+            .values(total=None)
+        )
+    for batch in in_batches(sorted(gone)):
+        tx.connection.execute(
+            sa.update(IDENTITY)
+            .where(IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial.in_(batch))
+            .values(label=None)
+        )
+    return destroy_keys(tx, [of_identity(serial) for serial in gone])
+
+
+def stored_ids(tx: Transaction) -> tuple[list[str], list[str]]:
+    """The ids of every sighting and every person that are stored."""
+    sightings = tx.connection.scalars(
+        sa.select(SIGHTING.c.sighting_id).where(SIGHTING.c.site_id == tx.site_id)
+    ).all()
+    people = tx.connection.scalars(
+        sa.select(PERSON.c.person_id).where(PERSON.c.site_id == tx.site_id)
+    ).all()
+    return list(sightings), list(people)
