@@ -21,7 +21,15 @@ FPS = 10
 DIMENSION = 16
 CONTRACT = EmbeddingContract("a" * 64, "default", DIMENSION)
 BANDS = Bands(
-    confirmed=0.6, likely=0.5, same=0.5, possible=0.3, margin=0.05, good_look=0.3, weak_look=0.1
+    confirmed=0.6,
+    likely=0.5,
+    same=0.5,
+    possible=0.3,
+    agree=0.4,
+    margin=0.05,
+    poor_bar=0.08,
+    good_look=0.3,
+    weak_look=0.1,
 )
 
 
@@ -30,7 +38,7 @@ class FixedPolicy(Policy):
     """The same bands however many people there are."""
 
     curve: ImpostorCurve = field(
-        default_factory=lambda: ImpostorCurve.of([[0.1, 0.1], [0.01, 0.2]])
+        default_factory=lambda: ImpostorCurve.of([[0.1, 0.2], [0.01, 0.3]])
     )
 
     def bands(self, *, enrolled: int, identities: int) -> Bands:

@@ -9,7 +9,7 @@ from sightgrid.domain.errors import StoreError
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.people import EnrolledPerson
 from sightgrid.domain.presence import Visit
-from sightgrid.ledger.settling import Settlement
+from sightgrid.ledger.answers import Settlement
 from sightgrid.store import Store
 from sightgrid.store.cameras import save_grid
 from sightgrid.store.decisions import record_decisions

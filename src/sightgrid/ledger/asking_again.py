@@ -1,0 +1,84 @@
+"""Sightings that were unsure, asked again once somebody they may be is known better.
+
+Somebody often comes into view too far away to be anybody, and is known a moment later.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+
+from sightgrid.domain.faces import FaceCrop
+from sightgrid.domain.presence import Band, Match, Sighting
+from sightgrid.domain.tracklets import Look
+from sightgrid.ledger.applying import Ground, apply
+from sightgrid.ledger.deciding import Decider
+from sightgrid.ledger.projection import Known
+from sightgrid.recognition.bands import Bands
+from sightgrid.recognition.templates import template_of
+from sightgrid.store.sightings import StoredSighting, sighting
+from sightgrid.store.standings import unsure_between
+
+A_WHILE = timedelta(minutes=10)
+MOST_ASKED = 20
+
+
+def ask_again(
+    ground: Ground, decider: Decider, known: Known, bands: Bands, *, besides: str
+) -> list[tuple[Sighting, Match]]:
+    """Decides closed sightings of the last minutes anew that were unsure and are like ``known``;
+    returns those that are given to somebody now."""
+    span = known.prototype
+    if span.last_seen is None:
+        return []
+    answered = []
+    for asked in unsure_between(
+        ground.tx,
+        span.last_seen - A_WHILE,
+        span.last_seen + A_WHILE,
+        contract_id=ground.gallery.contract.id,
+        most=MOST_ASKED,
+    ):
+        likeness = max(
+            float(one @ asked.vector) for one in (known.enrolled, known.seen) if one is not None
+        )
+        if asked.sighting_id == besides or likeness < min(bands.likely, bands.same):
+            continue
+        seen = revived(sighting(ground.tx, asked.sighting_id))
+        template = template_of(seen.looks, outlier=decider.policy.outlier)
+        verdict = decider.decide(seen, template, None)
+        if verdict.match.band is Band.UNSURE:
+            continue
+        match = apply(ground, seen, template, verdict, None)
+        ground.gallery.refresh(ground.tx, now=ground.at)
+        answered.append((seen, match))
+    return answered
+
+
+def revived(stored: StoredSighting) -> Sighting:
+    """A stored sighting as it came, but for the pixels."""
+    return Sighting(
+        sighting_id=stored.sighting_id,
+        revision=stored.revision,
+        closed=stored.closed,
+        camera=stored.camera,
+        group=stored.group,
+        path=stored.path,
+        looks=tuple(
+            Look(
+                look.counter,
+                FaceCrop(
+                    np.zeros((0, 0, 3), np.uint8),
+                    look.quality,
+                    look.captured_at,
+                    look.frame_index,
+                    look.box_in_frame,
+                    look.landmarks_in_frame,
+                    look.detection_score,
+                ),
+                look.embedding,
+            )
+            for look in stored.looks
+        ),
+    )

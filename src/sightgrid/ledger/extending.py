@@ -1,0 +1,84 @@
+"""Visits kept up while sightings come in, one after another, in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sightgrid.domain.grid import CameraGrid
+from sightgrid.store import Transaction
+from sightgrid.store.identities import roots
+from sightgrid.store.prototypes import Prototype, added_up, contracts_of, save_prototype
+from sightgrid.store.visits import (
+    all_visits,
+    replace_visits,
+    seen_of,
+    sightings_of_visits,
+    stored_visits,
+)
+from sightgrid.trajectory.visits import GAP_SECS, Seen, visits_of_one
+
+
+def extend_visits(
+    tx: Transaction,
+    serial: int,
+    family: Collection[int],
+    *,
+    grid: CameraGrid,
+    first_seen: datetime,
+    last_seen: datetime,
+    added: Seen | None = None,
+    removed: str | None = None,
+    gap_secs: float = GAP_SECS,
+) -> None:
+    """Brings the visits of an identity up to date around a sighting that it got or lost.
+
+    Only visits that the sighting can reach are looked at: those within ``gap_secs`` of it, and
+    those within that of these, since being seen elsewhere parts visits. All of them are kept under
+    ``serial``, the root; ``family`` are the serials that stand for it.
+
+    Args:
+        added: the sighting, as it is now; it replaces an earlier revision of itself.
+        removed: the id of a sighting that is somebody else's now.
+    """
+    gap = timedelta(seconds=gap_secs)
+    near = stored_visits(tx, family, first_seen - gap, last_seen + gap)
+    if near:
+        first_seen = min(first_seen, *(visit.first_seen for visit in near))
+        last_seen = max(last_seen, *(visit.last_seen for visit in near))
+        near = stored_visits(tx, family, first_seen - gap, last_seen + gap)
+    seen: dict[str, Seen] = {one.sighting_id: one for one in sightings_of_visits(tx, near)}
+    if added is not None:
+        seen[added.sighting_id] = added
+    if removed is not None:
+        seen.pop(removed, None)
+    anew = visits_of_one(serial, None, seen.values(), gap_secs=gap_secs, grid=grid) if seen else ()
+    replace_visits(tx, serial, near, list(anew))
+
+
+def reproject(
+    tx: Transaction, serials: Collection[int], *, grid: CameraGrid, gap_secs: float = GAP_SECS
+) -> None:
+    """Writes visits and prototypes of some identities anew from their decisions, as after an edit
+    that moved sightings or merged, split or parted serials. The site has to be locked.
+
+    Args:
+        serials: every serial whose sightings or aliases changed, before and after.
+    """
+    merged = roots(tx)
+    families = {
+        root: [root, *sorted(one for one, its_root in merged.items() if its_root == root)]
+        for root in sorted({merged.get(serial, serial) for serial in serials})
+    }
+    old = {root: all_visits(tx, family) for root, family in families.items()}
+    for root, its_old in old.items():
+        # all of them first: a sighting that moved may not be in two visits even for a moment
+        replace_visits(tx, root, its_old, [])
+    for root, family in families.items():
+        seen = seen_of(tx, family)
+        anew = visits_of_one(root, None, seen, gap_secs=gap_secs, grid=grid) if seen else ()
+        replace_visits(tx, root, old[root], list(anew))
+        for contract_id in contracts_of(tx, family):
+            for member in family[1:]:
+                save_prototype(tx, Prototype(member, contract_id))
+            save_prototype(tx, added_up(tx, root, family, contract_id))
