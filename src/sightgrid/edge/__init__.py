@@ -1,0 +1,1 @@
+"""One box of live cameras: a child process a camera, one inference process, no names."""
