@@ -1,0 +1,255 @@
+"""Putting right who is who; everything can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, Field
+
+from sightgrid.domain.accounts import Caller, Permission
+from sightgrid.ledger import editing
+from sightgrid.ledger.editing import BY_PEOPLE, Consequences, MadeEdit
+from sightgrid.server import edits
+from sightgrid.server.api.answers import Limit, Moment
+from sightgrid.server.callers import ThisSite, allowed
+from sightgrid.server.site import Site
+from sightgrid.store import Transaction
+from sightgrid.store.edits import edits_made
+
+router = APIRouter(tags=["edits"])
+Editor = Annotated[Caller, Depends(allowed(Permission.EDIT_IDENTITIES))]
+Serial = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Ids = Annotated[list[str], Field(min_length=1, max_length=5000)]
+Reason = Annotated[str, Field(max_length=500)]
+Preview = Annotated[bool, Query(description="Only say what would change.")]
+
+
+class Merge(BaseModel):
+    """Everything seen of the serial is to be ``into``'s."""
+
+    into: int = Field(ge=1, le=2**31 - 1)
+    reason: Reason = ""
+
+
+class Sightings(BaseModel):
+    """Some sightings, and why."""
+
+    sightings: Ids
+    reason: Reason = ""
+
+
+class SightingsOf(BaseModel):
+    """Some sightings and whom they are to be, or not to be."""
+
+    sightings: Ids
+    identity: int = Field(ge=1, le=2**31 - 1)
+    reason: Reason = ""
+
+
+class Hide(BaseModel):
+    """Whether the identity is kept out of lists."""
+
+    hidden: bool = True
+    reason: Reason = ""
+
+
+class Label(BaseModel):
+    """A word of the site's own for a stranger; empty takes it away."""
+
+    label: str = Field(max_length=200)
+    reason: Reason = ""
+
+
+class EditAnswer(BaseModel):
+    """What an edit changed, or would change: ``edit_id`` is null for a preview. ``into`` is the new
+    serial of a split."""
+
+    edit_id: str | None
+    into: int | None
+    sightings: int
+    visits: int
+    identities: list[int]
+    words: str
+
+
+class EditRow(BaseModel):
+    """One edit of the history."""
+
+    edit_id: str
+    kind: str
+    made_by: str
+    made_at: Moment
+    reason: str
+    identity: int
+    into: int | None
+    sightings: int
+    undone_at: Moment | None
+    undone_by: str | None
+
+
+class EditList(BaseModel):
+    """Edits, the newest first."""
+
+    items: list[EditRow]
+    next_cursor: str | None = None
+
+
+@router.post("/identities/{serial}/merge")
+def merge(
+    serial: Serial, body: Merge, caller: Editor, site: ThisSite, preview: Preview = False
+) -> EditAnswer:
+    """From now on this serial stands for another."""
+    return _do(
+        site,
+        caller,
+        lambda tx: editing.merge(tx, serial, into=body.into, **_by(site, caller, body.reason)),
+        ("merge", f"serial:{serial}", body.reason),
+        preview=preview,
+    )
+
+
+@router.post("/identities/{serial}/split")
+def split(
+    serial: Serial, body: Sightings, caller: Editor, site: ThisSite, preview: Preview = False
+) -> EditAnswer:
+    """Some sightings are somebody else, who gets a new serial."""
+    return _do(
+        site,
+        caller,
+        lambda tx: editing.split(tx, serial, body.sightings, **_by(site, caller, body.reason)),
+        ("split", f"serial:{serial}", body.reason),
+        preview=preview,
+    )
+
+
+@router.post("/identities/{serial}/hide")
+def hide(serial: Serial, body: Hide, caller: Editor, site: ThisSite) -> EditAnswer:
+    """Keeps an identity out of lists, or shows it again."""
+    return _do(
+        site,
+        caller,
+        lambda tx: editing.hide(tx, serial, hidden=body.hidden, **_by(site, caller, body.reason)),
+        ("hide", f"serial:{serial}", body.reason),
+    )
+
+
+@router.post("/identities/{serial}/label")
+def label(serial: Serial, body: Label, caller: Editor, site: ThisSite) -> EditAnswer:
+    """Gives a stranger a word of the site's own."""
+    return _do(
+        site,
+        caller,
+        lambda tx: editing.label(tx, serial, body.label, **_by(site, caller, body.reason)),
+        ("label", f"serial:{serial}", body.reason),
+    )
+
+
+@router.post("/sightings/move")
+def move(body: SightingsOf, caller: Editor, site: ThisSite, preview: Preview = False) -> EditAnswer:
+    """Some sightings are this identity."""
+    return _do(
+        site,
+        caller,
+        lambda tx: editing.move(
+            tx, body.sightings, into=body.identity, **_by(site, caller, body.reason)
+        ),
+        ("move", f"serial:{body.identity}", body.reason),
+        preview=preview,
+    )
+
+
+@router.post("/sightings/not-this")
+def not_this(
+    body: SightingsOf, caller: Editor, site: ThisSite, preview: Preview = False
+) -> EditAnswer:
+    """Some sightings are not this identity, now and whenever they are decided again."""
+    return _do(
+        site,
+        caller,
+        lambda tx: editing.not_this(
+            tx, body.sightings, body.identity, **_by(site, caller, body.reason)
+        ),
+        ("not-this", f"serial:{body.identity}", body.reason),
+        preview=preview,
+    )
+
+
+@router.post("/sightings/confirm")
+def confirm(
+    body: SightingsOf, caller: Editor, site: ThisSite, preview: Preview = False
+) -> EditAnswer:
+    """The caller vouches that some sightings are this identity."""
+    return _do(
+        site,
+        caller,
+        lambda tx: editing.confirm(
+            tx, body.sightings, body.identity, **_by(site, caller, body.reason)
+        ),
+        ("confirm", f"serial:{body.identity}", body.reason),
+        preview=preview,
+    )
+
+
+@router.get("/edits")
+def list_edits(caller: Editor, site: ThisSite, limit: Limit = 100) -> EditList:
+    """What people changed, the newest first, undone edits too."""
+    edits.check_sees_everything(caller)
+    with site.store.snapshot() as tx:
+        made = edits_made(tx, kinds=BY_PEOPLE)
+    return EditList(
+        items=[
+            EditRow(
+                edit_id=one.edit_id,
+                kind=one.kind.value,
+                made_by=one.made_by,
+                made_at=one.made_at,
+                reason=one.reason,
+                identity=one.details["serial"],
+                into=one.details["into"],
+                sightings=len(one.details["sightings"]),
+                undone_at=one.undone_at,
+                undone_by=one.undone_by,
+            )
+            for one in reversed(made[-limit:])
+        ]
+    )
+
+
+@router.post("/edits/{edit_id}/undo")
+def undo(
+    edit_id: Annotated[str, Path(max_length=36)], caller: Editor, site: ThisSite
+) -> EditAnswer:
+    """Makes an edit count no more, whatever was done after it."""
+    return _answer(None, None, edits.undo(site, caller, edit_id))
+
+
+def _by(site: Site, caller: Caller, reason: str) -> editing.Made:
+    return {"by": caller.known_as, "reason": reason, "at": site.clock()}
+
+
+def _do(
+    site: Site,
+    caller: Caller,
+    work: Callable[[Transaction], MadeEdit],
+    noted: tuple[str, str, str],
+    *,
+    preview: bool = False,
+) -> EditAnswer:
+    if preview:
+        return _answer(None, None, edits.preview(site, caller, work))
+    action, subject, reason = noted
+    made = edits.make(site, caller, work, action=action, subject=subject, reason=reason)
+    return _answer(made.edit_id, made.into, made.consequences)
+
+
+def _answer(edit_id: str | None, into: int | None, what: Consequences) -> EditAnswer:
+    return EditAnswer(
+        edit_id=edit_id,
+        into=into,
+        sightings=what.sightings,
+        visits=what.visits,
+        identities=list(what.serials),
+        words=str(what),
+    )

@@ -1,0 +1,97 @@
+"""The application: routers, limits, errors and what runs beside them, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import HTMLResponse
+
+from sightgrid import __version__
+from sightgrid.server.api import (
+    accounts,
+    analytics,
+    audit,
+    auth,
+    boxes,
+    cameras,
+    edits,
+    events,
+    health,
+    identities,
+    search,
+    sightings,
+    webhooks,
+)
+from sightgrid.server.apidocs import api_page
+from sightgrid.server.failures import answer_failures
+from sightgrid.server.ingesting import Ingest
+from sightgrid.server.limits import MOST_PHOTO_BYTES, MOST_SIGHTINGS_BYTES, Limits
+from sightgrid.server.live import EventFan
+from sightgrid.server.metrics import ServerMetrics
+from sightgrid.server.site import Site
+from sightgrid.server.workers import IngestPool
+
+API = "/api/v1"
+ROUTERS = (
+    health,
+    auth,
+    accounts,
+    sightings,
+    identities,
+    search,
+    analytics,
+    cameras,
+    boxes,
+    edits,
+    events,
+    audit,
+    webhooks,
+)
+
+
+def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
+    """The server of an opened site; with a pool, its workers take sightings in."""
+    fan = EventFan(site.store)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        fan.start()
+        site.couriers.start()
+        try:
+            yield
+        finally:
+            site.couriers.stop()
+            fan.stop()
+
+    app = FastAPI(
+        title="sightgrid",
+        version=__version__,
+        description="Who, or which anonymous visitor, was seen by which camera, when.",
+        openapi_url="/api/openapi.json",
+        # the usual page of documentation fetches its scripts from another host
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.site = site
+    app.state.metrics = ServerMetrics()
+    app.state.ingest = Ingest(site)
+    app.state.pool = pool
+    app.state.events = fan
+    answer_failures(app)
+    routes = APIRouter(prefix=API)
+    for module in ROUTERS:
+        routes.include_router(module.router)
+    app.include_router(routes)
+
+    @app.get("/api/docs", response_class=HTMLResponse, include_in_schema=False)
+    def show_api() -> str:
+        return api_page(app.openapi())
+
+    app.add_middleware(
+        Limits,
+        larger={f"{API}/sightings": MOST_SIGHTINGS_BYTES, f"{API}/search": MOST_PHOTO_BYTES},
+    )
+    return app
