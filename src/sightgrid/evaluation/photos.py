@@ -156,10 +156,6 @@ def _embedded_batches(
         vectors = np.array([embedding.vector for embedding in embeddings], np.float32)
         return start, crops, vectors
 
-    # OpenVINO locks up for good if its very first inferences come from several threads at once
-    # (an unguarded table of types, seen in 2026.4), so one is made before there are any
-    side = reader.engine.pack.manifest.embedder_input.input_px
-    reader.engine.embedder.embed([np.zeros((side, side, 3), np.uint8)])
     pool = ThreadPoolExecutor(usable_cores())
     try:
         yield from pool.map(embed, range(0, len(photos), _BATCH))
