@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test footage speed benchmarks check requirements clean
+.PHONY: help demo test databases reliability footage streams speed benchmarks check requirements clean
 
 help:
 	@echo "make demo          see the whole chain on a sample camera grid"
 	@echo "make test          run the tests"
+	@echo "make databases     run the store's and ledger's tests on PostgreSQL and MySQL"
+	@echo "make reliability   kills, cuts and full disks, many times over: ten minutes"
 	@echo "make footage       run the tests on real footage (SIGHTGRID_DATA)"
-	@echo "make benchmarks    measure accuracy on the real photos (SIGHTGRID_DATA)"
+	@echo "make streams       play live and failing cameras on loopback (SIGHTGRID_DATA, GStreamer)"
+	@echo "make benchmarks    measure on the real data (SIGHTGRID_DATA), write docs/benchmarks.md"
 	@echo "make check         lint, types, import contracts"
 	@echo "make requirements  pin the dependencies anew (needs uv)"
 
@@ -29,27 +32,42 @@ demo: $(VENV)/made
 test: $(VENV)/made
 	$(BIN)/python -m pytest --quiet
 
+databases: $(VENV)/made
+	$(BIN)/python -m pytest --quiet -m databases
+
+reliability: $(VENV)/made
+	$(BIN)/python -m pytest --quiet -m reliability
+
 footage: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -m footage
+
+streams: $(VENV)/made
+	$(BIN)/python -m pytest --quiet -m streams
 
 speed: $(VENV)/made
 	$(BIN)/python -m benchmarks.speed
 
+# each writes its own section; the first that fails ends it, what was measured before is kept
+BENCHMARKS := accuracy detectors speed packs grouping grid ingest
 benchmarks: $(VENV)/made
-	$(BIN)/python -m benchmarks.accuracy --store
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/peers.txt
+	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --write; done
 
 check: $(VENV)/made
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile --quiet --universal \
   --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+EXTRAS := $(addprefix --extra ,openvino mtcnn hog dlib edge server postgresql mysql)
 requirements:
 	$(COMPILE) pyproject.toml -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra openvino --extra mtcnn --extra hog --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml $(EXTRAS) --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra vggface -o requirements/vggface.txt
 	$(COMPILE) --no-deps requirements/photos.in -o requirements/photos.txt
+	$(COMPILE) --no-deps requirements/peers.in -o requirements/peers.txt
 
 clean:
 	rm -rf $(VENV) sightgrid-demo

@@ -2,35 +2,45 @@
 
 LFW pairs, and open-set identification of half of the people with seeds 0 to 19: at full size, with
 faces of 30 and of 20 pixels, and with three photos enrolled and the mean of three photos asked
-about. Prints a table and, with ``--store``, writes the figures to benchmarks/ratchet.json, which
-tests/footage/test_accuracy_ratchet.py holds later versions to. Vectors are kept in the cache folder
-until the photos or the code that makes them change.
+about. Prints a table; with ``--write`` it goes into docs/benchmarks.md and the figures into
+benchmarks/ratchet.json, which tests/footage/test_accuracy_ratchet.py holds later versions to.
+Vectors are kept in the cache folder until the photos or the code that makes them change.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import sightgrid
+from benchmarks import pages, ratchet
+from benchmarks.ratchet import Figure
 from sightgrid.evaluation.datasets import PersonPhotos, read_pairs, read_people
 from sightgrid.evaluation.identification import Deal, Identification, deal, identify
 from sightgrid.evaluation.photos import Degradation, FaceReader, PhotoVectors, Tell, embed_photos
 from sightgrid.evaluation.verification import Metric, photo_rows, verify
 from sightgrid.offline.engine import Engine, open_engine
 from sightgrid.recognition.heads import HeadKind, open_head
+from sightgrid.vision.detectors import DetectorName, detector_files
 from sightgrid.vision.packs import cache_folder
 
-RATCHET = Path(__file__).with_name("ratchet.json")
 SEEDS = range(20)
+# the figures' names in the ratchet, what is enrolled of a person, what is asked about
+_ROWS = (
+    ("full", "1 photo", "1 photo"),
+    ("full 3x3", "3 photos", "mean of 3"),
+    ("face30", "1 photo", "1 photo, face 30 px"),
+    ("face30 3x3", "3 photos", "mean of 3, face 30 px"),
+    ("face30 enrolled too", "1 photo, face 30 px", "1 photo, face 30 px"),
+    ("face20", "1 photo", "1 photo, face 20 px"),
+    ("face20 3x3", "3 photos", "mean of 3, face 20 px"),
+    ("face20 enrolled too", "1 photo, face 20 px", "1 photo, face 20 px"),
+)
 # what vectors depend on beside the pack and the photos
 _MAKERS = (
     "evaluation/photos.py",
@@ -41,20 +51,10 @@ _MAKERS = (
     "vision/pictures.py",
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A measured share; ``interval`` 95 %, ``spread`` the least and the most over the seeds.
-
-    ``tolerance`` is how far a later version may fall below before the ratchet test fails: the
-    measurement repeats exactly on one machine, so it covers only other processors and runtimes.
-    """
-
-    name: str
-    value: float
-    interval: tuple[float, float]
-    spread: tuple[float, float] | None
-    tolerance: float
+_DETECTOR_MAKERS = {
+    DetectorName.MTCNN: "vision/mtcnn.py",
+    DetectorName.MTCNN_FAST: "vision/mtcnn_fast.py",
+}
 
 
 def measure(data: Path, *, engine: Engine, tell: Tell, folder: Path | None = None) -> list[Figure]:
@@ -160,7 +160,11 @@ def _key(photos: Sequence[Path], reader: FaceReader) -> str:
     told = [reader.engine.pack.contract.id, *map(str, reader.engine.runtimes.values())]
     told.append("none" if reader.degradation is None else reader.degradation.name)
     told += [hashlib.sha256((root / maker).read_bytes()).hexdigest() for maker in _MAKERS]
-    told.append(hashlib.sha256(reader.engine.pack.detector_path.read_bytes()).hexdigest())
+    engine = reader.engine
+    told += detector_files(engine.detector_name, pack=engine.pack).values()
+    if engine.detector_name in _DETECTOR_MAKERS:
+        maker = _DETECTOR_MAKERS[engine.detector_name]
+        told.append(hashlib.sha256((root / maker).read_bytes()).hexdigest())
     for photo in photos:
         state = photo.stat()
         told.append(f"{photo} {state.st_size} {state.st_mtime_ns}")
@@ -169,54 +173,45 @@ def _key(photos: Sequence[Path], reader: FaceReader) -> str:
     return digest.hexdigest()[:32]
 
 
-def stored_figures() -> dict[str, Figure]:
-    """What the ratchet holds later versions to."""
-    fields = json.loads(RATCHET.read_text("utf-8"))["figures"]
-    return {
-        name: Figure(name, one["value"], tuple(one["interval"]), None, one["tolerance"])
-        for name, one in fields.items()
-    }
+def in_words(figures: Sequence[Figure]) -> str:
+    """The figures in Markdown: a sentence on pairs, a table on identification."""
+    told = {figure.name: figure for figure in figures}
 
-
-def store(figures: Sequence[Figure]) -> None:
-    """Writes the figures measured here over the stored ones; others stay."""
-    document = json.loads(RATCHET.read_text("utf-8")) if RATCHET.is_file() else {"figures": {}}
-    for figure in figures:
-        document["figures"][figure.name] = {
-            "value": round(figure.value, 5),
-            "interval": [round(end, 5) for end in figure.interval],
-            "tolerance": figure.tolerance,
-        }
-    RATCHET.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-
-
-def print_table(figures: Sequence[Figure]) -> None:
-    """A table in Markdown, ready for docs/benchmarks.md."""
-    print("| figure | value | 95 % interval | over seeds |\n|---|---|---|---|")
-    for figure in figures:
-        spread = "" if figure.spread is None else f"{figure.spread[0]:.4f}–{figure.spread[1]:.4f}"  # noqa: RUF001
+    def cell(name: str) -> str:
+        figure = told[name]
         low, high = figure.interval
-        print(f"| {figure.name} | {figure.value:.4f} | {low:.4f}–{high:.4f} | {spread} |")  # noqa: RUF001
+        return f"{figure.value:.3f} ({low:.3f} to {high:.3f})"
+
+    rows = []
+    for name, enrolled, asked in _ROWS:
+        shares = [
+            cell(f"lfw_ident_dev {name} {rate}")
+            for rate in ("rank1", "dir at fpir 0.01", "dir at fpir 0.001")
+        ]
+        rows.append((enrolled, asked, *shares))
+    columns = ("enrolled", "asked about", "rank 1", "DIR at FPIR 1 %", "DIR at FPIR 0.1 %")
+    return (
+        f"Pairs (`lfw_pairs_dev`): accuracy {cell('lfw_pairs_dev accuracy')}; "
+        f"{cell('lfw_pairs_dev val at far 0.001')} of the pairs of one person are found at one "
+        f"false match in 1,000.\n\n{pages.table(columns, rows)}"
+    )
 
 
 def main() -> None:
-    """Measures, prints and, if asked to, stores."""
+    """Measures, prints and, if asked to, writes page and ratchet."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("SIGHTGRID_DATA"))
+    pages.add_options(parser)
     parser.add_argument("--pack", default="default")
-    parser.add_argument("--store", action="store_true", help="write benchmarks/ratchet.json")
     chosen = parser.parse_args()
-    if chosen.data is None or not Path(chosen.data).is_dir():
-        parser.error("--data, or SIGHTGRID_DATA, must be the folder with the photos")
-
-    def tell(task: str, done: int, total: int | None) -> None:
-        if done % 400 == 0 or done == total:
-            print(f"{task}: {done} of {total}", file=sys.stderr, flush=True)
-
-    figures = measure(Path(chosen.data), engine=open_engine(chosen.pack), tell=tell)
-    print_table(figures)
-    if chosen.store:
-        store(figures)
+    if chosen.write and chosen.pack != "default":
+        parser.error("--write is for the default pack; benchmarks.packs compares the others")
+    data = pages.data_folder(parser, chosen)
+    figures = measure(data, engine=open_engine(chosen.pack), tell=pages.tell)
+    if chosen.write:
+        ratchet.store(figures)
+    pages.publish(
+        "accuracy", in_words(figures), command="python -m benchmarks.accuracy", chosen=chosen
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""Where a pack's thresholds and grades come from: ``python -m benchmarks.calibration PHOTOS``.
+"""Where a pack's thresholds and grades come from: ``python -m benchmarks.calibration PHOTOS
+[--pack NAME]``.
 
-PHOTOS is a folder with a folder for each person (``lfw_ident_dev``). Two tables:
+PHOTOS is a folder with a folder for each person (``lfw_ident_dev``). Three tables:
 
 1. how alike photos of *different* people come out, which is the impostor curve of the pack's
-   manifest: the similarity reached by one pair in a hundred, a thousand and so on;
-2. what a degraded look is still worth: portraits are shrunk, blurred, darkened and compressed at
+   manifest: the similarity reached by one pair in a hundred, a thousand and so on; the same for
+   means of three photos;
+2. how long the network's raw vectors are, and with ``--origin`` the mean of them all, for packs
+   whose strength is how far a vector lies from it;
+3. what a degraded look is still worth: portraits are shrunk, blurred, darkened and compressed at
    random, and their similarity to the person's other, undamaged photos is set against the strength
-   (length of the raw vector, on the manifest's scale) and the grades of the look.
+   (the raw vector, on the manifest's scale) and the grades of the look.
 """
 
 from __future__ import annotations
@@ -26,8 +30,9 @@ from sightgrid.vision.alignment import align
 from sightgrid.vision.pictures import PICTURE_SUFFIXES, read_picture
 from sightgrid.vision.quality import grade
 
-_RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+_RATES = (0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 _FACE_PX_IN_LFW = 90.0
+_AVERAGED, _DEALS = 3, 20
 
 
 def photos_of(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -65,12 +70,12 @@ def degraded(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
     return canvas
 
 
-def embed(
+def crops(
     engine: Engine, pictures: list[NDArray[np.uint8]]
-) -> list[tuple[NDArray[np.float32], float, float] | None]:
-    """Vector, strength and overall grade of each picture's central face."""
+) -> list[tuple[int, Detection, NDArray[np.uint8]]]:
+    """The central face of each picture that shows one, with the picture's number."""
     prepared = engine.pack.manifest.embedder_input
-    found: list[tuple[int, Detection, NDArray[np.uint8]]] = []
+    found = []
     for number, pixels in enumerate(pictures):
         faces = engine.detector.detect(pixels)
         if faces:
@@ -79,6 +84,48 @@ def embed(
                 pixels, face.landmarks, template=prepared.template, size_px=prepared.input_px
             )
             found.append((number, face, crop))
+    return found
+
+
+def tell_means(vectors: NDArray[np.float32], labels: NDArray[np.str_], seed: int) -> None:
+    """How alike means of three photos of different people come out, over twenty deals."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(_DEALS):
+        means, names = [], []
+        for name in np.unique(labels):
+            rows = rng.permutation(np.flatnonzero(labels == name))
+            for start in range(0, len(rows) - _AVERAGED + 1, _AVERAGED):
+                mean = vectors[rows[start : start + _AVERAGED]].sum(axis=0)
+                means.append(mean / np.linalg.norm(mean))
+                names.append(name)
+        one, other = np.triu_indices(len(means), 1)
+        apart = np.array(names)[one] != np.array(names)[other]
+        drawn.append((np.stack(means) @ np.stack(means).T)[one, other][apart])
+    impostors = np.concatenate(drawn)
+    print(f"means of {_AVERAGED} photos, {impostors.size:,} pairs of strangers, {_DEALS} deals")
+    for rate in _RATES:
+        print(f"  one pair in {round(1 / rate):>9,}: {np.quantile(impostors, 1 - rate):.4f}")
+
+
+def tell_lengths(engine: Engine, pictures: list[NDArray[np.uint8]], *, origin: bool) -> None:
+    raw = engine.embedder.raw_vectors([crop for _, _, crop in crops(engine, pictures)])
+    known = engine.pack.manifest.embedder_input.strength_origin
+    mean = raw.mean(axis=0)
+    for name, away in (("zero", 0.0), ("their mean", mean), ("the manifest's origin", known)):
+        if away is not None:
+            shares = np.quantile(np.linalg.norm(raw - np.array(away), axis=1), (0.01, 0.1, 0.5))
+            told = ", ".join(f"{share:.3f}" for share in shares)
+            print(f"raw vectors lie from {name} (lowest hundredth, tenth, half): {told}")
+    if origin:
+        print(", ".join(f"{value:.4f}" for value in mean))
+
+
+def embed(
+    engine: Engine, pictures: list[NDArray[np.uint8]]
+) -> list[tuple[NDArray[np.float32], float, float] | None]:
+    """Vector, strength and overall grade of each picture's central face."""
+    found = crops(engine, pictures)
     vectors = engine.embedder.embed([crop for _, _, crop in found])
     results: list[tuple[NDArray[np.float32], float, float] | None] = [None] * len(pictures)
     for (number, face, crop), embedding in zip(found, vectors, strict=True):
@@ -90,9 +137,11 @@ def embed(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
+    parser.add_argument("--pack", default="default")
+    parser.add_argument("--origin", action="store_true", help="print the mean raw vector")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    engine = open_engine("default")
+    engine = open_engine(arguments.pack)
     everything = list(photos_of(arguments.photos))
     people = [person for person, _ in everything]
     clean = embed(engine, [pixels for _, pixels in everything])
@@ -104,7 +153,9 @@ def main() -> None:
     impostors = alike[labels[one] != labels[other]]
     print(f"{len(rows)} photos of {len(set(labels))} people, {impostors.size:,} pairs of strangers")
     for rate in _RATES:
-        print(f"  one pair in {round(1 / rate):>9,}: {np.quantile(impostors, 1 - rate):.3f}")
+        print(f"  one pair in {round(1 / rate):>9,}: {np.quantile(impostors, 1 - rate):.4f}")
+    tell_means(vectors, labels, arguments.seed)
+    tell_lengths(engine, [pixels for _, pixels in everything], origin=arguments.origin)
 
     rng = np.random.default_rng(arguments.seed)
     poor = embed(engine, [degraded(pixels, rng) for _, pixels in everything])

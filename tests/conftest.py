@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from tests.databases import backend, database, empty_database, mysql_database, postgresql_database
+
+__all__ = ["backend", "database", "empty_database", "mysql_database", "postgresql_database"]
 
 if TYPE_CHECKING:
     from sightgrid.domain.geometry import Bytes

@@ -224,6 +224,8 @@ def test_run_json_tells_what_the_run_was_made_with_and_how_it_went(tracked: Run)
     assert pack["name"] == "default"
     assert re.fullmatch(r"[0-9a-f]{64}", pack["detector_sha256"])
     assert re.fullmatch(r"[0-9a-f]{64}", pack["embedder_sha256"])
+    assert info["detector"]["name"] == "yunet"
+    assert list(info["detector"]["files"].values()) == [pack["detector_sha256"]]
     (contract,) = info["contracts"]
     assert re.fullmatch(r"[0-9a-f]{64}", contract["id"])
     assert {"detector", "grouping", "pack"} <= info["settings"].keys()

@@ -11,14 +11,18 @@ from urllib.parse import unquote
 
 import click
 import pytest
+from fastapi.routing import APIRoute
 
 from sightgrid.cli.main import program
+from sightgrid.configuration import document
+from sightgrid.domain.cameras import CameraState, Trouble
 from sightgrid.domain.errors import SettingsError
 from sightgrid.domain.presence import Band
 from sightgrid.offline.gridfile import read_grid
 from sightgrid.offline.results import SourceState
 from sightgrid.offline.tables import IDENTITY_COLUMNS, SIGHTING_COLUMNS, VISIT_COLUMNS
 from sightgrid.recognition.calibration import ImpostorCurve, Policy
+from sightgrid.server.app import API, ROUTERS
 from sightgrid.vision.packs import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -332,3 +336,46 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
             continue
         match = pattern.search(text)
         assert match is None, f"{path.relative_to(ROOT)} holds {match and match[0].strip()!r}"
+
+
+def test_every_field_of_the_configuration_is_explained() -> None:
+    table = rows(sections(DOCS / "cameras.md")["`sightgrid.yml`"])
+    told = {(cells[0], code(cells[1])[0]) for cells in table}
+    known = {
+        "top": document.TOP_FIELDS,
+        "site": document.SITE_FIELDS,
+        "camera": document.CAMERA_FIELDS,
+        "recognition": document.RECOGNITION_FIELDS,
+        "retention": document.RETENTION_FIELDS,
+        "mqtt": document.MQTT_FIELDS,
+        "box": document.BOX_FIELDS,
+    }
+    assert told == {(where, field) for where, fields in known.items() for field in fields}
+
+
+def test_the_configuration_of_the_page_can_be_read(tmp_path: Path) -> None:
+    (block,) = re.findall(
+        r"^```yaml\n(.*?)^```", sections(DOCS / "cameras.md")["`sightgrid.yml`"], re.M | re.S
+    )
+    path = tmp_path / "sightgrid.yml"
+    path.write_text(block, "utf-8")
+    secrets = {"SIGHTGRID_CAM_USER": "u", "SIGHTGRID_CAM_PASSWORD": "p"}
+    assert len(document.read_configuration(path, environment=secrets).cameras) == 2
+
+
+def test_every_state_and_trouble_of_a_camera_is_explained() -> None:
+    table = rows(sections(DOCS / "cameras.md")["States"])
+    told = {code(cells[0])[0] for cells in table}
+    assert told == {state.value for state in CameraState} | {word.value for word in Trouble}
+
+
+def test_every_route_is_in_the_list_of_the_api() -> None:
+    told = set(re.findall(r"`([A-Z]+ /api/v1/[^`]*)`", (DOCS / "api.md").read_text("utf-8")))
+    there = {
+        f"{method} {API}{route.path}"
+        for module in ROUTERS
+        for route in module.router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    assert told == there

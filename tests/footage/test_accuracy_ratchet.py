@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 
 import pytest
-from benchmarks.accuracy import measure, stored_figures
+from benchmarks.accuracy import measure
+from benchmarks.ratchet import dropped, stored_figures
 
 from sightgrid.offline.engine import open_engine
 
@@ -21,16 +22,9 @@ def test_no_stored_figure_has_dropped(tmp_path_factory: pytest.TempPathFactory) 
     data = Path(os.environ.get("SIGHTGRID_DATA", "missing"))
     if not (data / "lfw_pairs_dev").is_dir() or not (data / "lfw_ident_dev").is_dir():
         pytest.skip("SIGHTGRID_DATA does not point to the LFW development sets")
-    stored = stored_figures()
     # beside the test run's own folders, so that it outlives them but not the machine
     kept = tmp_path_factory.getbasetemp().parent / "sightgrid-vectors"
     figures = measure(
         data, engine=open_engine("default"), tell=lambda task, done, total: None, folder=kept
     )
-    assert {figure.name for figure in figures} <= stored.keys()
-    dropped = [
-        f"{figure.name}: {figure.value:.4f}, stored {stored[figure.name].value:.4f}"
-        for figure in figures
-        if figure.value < stored[figure.name].value - stored[figure.name].tolerance
-    ]
-    assert not dropped
+    assert not dropped(figures, stored_figures())

@@ -35,12 +35,15 @@ def footage() -> Path:
 def run(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Tracks clips of the data set, each clip its own camera."""
 
-    def run_on(*clips: str, people: str | None = None, annotate: bool = False) -> RunResult:
+    def run_on(
+        *clips: str, people: str | None = None, annotate: bool = False, pack: str = "default"
+    ) -> RunResult:
         request = TrackRequest(
             sources=name_sources([str(footage / clip) for clip in clips]),
             out=tmp_path_factory.mktemp("run") / "out",
             people=None if people is None else footage / people,
             annotate=annotate,
+            pack=pack,
         )
         return track(request).result
 
@@ -58,11 +61,16 @@ def names_of(result: RunResult, bands: Iterable[Band]) -> set[str]:
     return {d.match.person for d in result.decisions if d.match.person and d.match.band in bands}
 
 
-def test_five_office_signers_are_five_serials_across_nine_clips(footage: Path, run: Run) -> None:
+@pytest.mark.parametrize("pack", ["default", "dlib", "dlib-int8"])
+def test_five_office_signers_are_five_serials_across_nine_clips(
+    footage: Path, run: Run, pack: str
+) -> None:
     folder = footage / "vid_office_signers"
     with (folder / "labels.csv").open(encoding="utf-8") as stream:
         person_of = {Path(row["clip"]).stem: row["person"] for row in csv.DictReader(stream)}
-    result = run(*(f"vid_office_signers/{path.name}" for path in sorted(folder.glob("*.mkv"))))
+    result = run(
+        *(f"vid_office_signers/{path.name}" for path in sorted(folder.glob("*.mkv"))), pack=pack
+    )
     people = {
         serial: {person_of[camera] for camera in cameras}
         for serial, cameras in cameras_by_serial(result).items()
@@ -92,9 +100,10 @@ def test_tiny_faces_of_a_classroom_are_never_joined(run: Run) -> None:
     assert len(serials) == len(set(serials)), "two of them share a serial"
 
 
-def test_a_man_is_one_identity_over_two_cameras_and_all_others_apart(run: Run) -> None:
+@pytest.mark.parametrize("pack", ["default", "dlib-int8"])
+def test_a_man_is_one_identity_over_two_cameras_and_all_others_apart(run: Run, pack: str) -> None:
     clips = ("clm_cap12", "clm_cap13", "franck", "carphone_pristine", "sihan_test")
-    result = run(*(f"vid_single_person/{clip}.mp4" for clip in clips))
+    result = run(*(f"vid_single_person/{clip}.mp4" for clip in clips), pack=pack)
     assert sorted(map(sorted, cameras_by_serial(result).values())) == [
         ["carphone_pristine"],
         ["clm_cap12", "clm_cap13"],

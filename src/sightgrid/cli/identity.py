@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sightgrid.cli.editing import merge, split, undo
 from sightgrid.cli.output import json_option, note, print_table, write_json
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ _run_option = click.option(
 
 @click.group("identity")
 def command() -> None:
-    """Look into the ledger: who was seen, where, when."""
+    """Look into the ledger: who was seen, where, when; put right who is who."""
+
+
+command.add_command(merge)
+command.add_command(split)
+command.add_command(undo)
 
 
 @command.command("list")
@@ -167,7 +173,7 @@ def search(photo: Path, folder: Path, pack: str, limit: int, json_file: str | No
     from sightgrid.offline.photosearch import faces_of
     from sightgrid.vision.pictures import read_picture
 
-    _ledger_of(folder)
+    ledger_of(folder)
     pixels = read_picture(photo)
     engine = open_engine(pack)
     faces = faces_of(pixels, engine)
@@ -222,11 +228,11 @@ def _ledger(folder: Path) -> Iterator[Transaction]:
     """The ledger of an offline run, for reading."""
     from sightgrid.store import Store
 
-    with Store.open(_ledger_of(folder), create=False) as store, store.snapshot() as tx:
+    with Store.open(ledger_of(folder), create=False) as store, store.snapshot() as tx:
         yield tx
 
 
-def _ledger_of(folder: Path) -> Path:
+def ledger_of(folder: Path) -> Path:
     """The database in a run's folder, known to be there."""
     from sightgrid.domain.errors import NotFound
 

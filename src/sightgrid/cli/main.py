@@ -17,12 +17,22 @@ from sightgrid.domain.errors import SightgridError
 # name: (module, what it does); the module is imported when the command is used, so that --help
 # stays instant however heavy a command is
 _COMMANDS = {
+    "camera": ("camera", "List, add, try and remove cameras."),
+    "backup": ("backup", "Write an encrypted copy of the server's database."),
+    "box": ("box", "Enrol boxes, list them, revoke them."),
+    "database": ("database", "Bring the server's database to this version."),
     "demo": ("demo", "Try the whole chain on a sample camera grid."),
     "doctor": ("doctor", "Check this installation and say what to do."),
+    "edge": ("edge", "Watch the cameras of this box."),
     "evaluate": ("evaluate", "Measure how well faces are found and recognised."),
     "identity": ("identity", "Look into the ledger: who was seen, where, when."),
     "models": ("models", "List, show, add, pull and verify model packs."),
+    "restore": ("restore", "Fill a new database from a backup."),
+    "privacy": ("privacy", "Erase somebody; check the audit."),
+    "server": ("server", "Run the central server."),
     "track": ("track", "Turn recordings into trajectories."),
+    "up": ("up", "Run sightgrid on this machine."),
+    "user": ("user", "Add accounts, list them, change what they may do."),
 }
 
 

@@ -25,14 +25,17 @@ def command() -> None:
 @json_option
 def list_packs(json_file: str | None) -> None:
     """List the packs that are known and whether their files are here."""
-    from sightgrid.vision.packs import catalogue, installed, load_pack
+    from sightgrid.vision.packs import catalogue, installed, load_pack, missing_extras
 
     shelf, present = catalogue(), installed()
     rows = []
     for name in sorted(shelf.keys() | present.keys()):
         manifest = load_pack(name).manifest if name in present else shelf[name]
-        carried = manifest.embedder.carried_by is not None
-        state = "installed" if name in present else "on first use" if carried else "not pulled"
+        state = "installed" if name in present else "on first use"
+        if name not in present and not manifest.carried:
+            state = "not pulled"
+        elif name not in present and (missing := missing_extras(manifest)):
+            state = f"needs extra {', '.join(missing)}"
         rows.append((manifest, state))
     if json_file is not None:
         write_json([_fields(manifest) | {"state": state} for manifest, state in rows], json_file)
@@ -61,12 +64,13 @@ def list_packs(json_file: str | None) -> None:
 def show(name: str, json_file: str | None) -> None:
     """Show a pack: licences, origins, training data, SHA-256, embedding contract, thresholds."""
     from sightgrid.domain.errors import PackError
-    from sightgrid.vision.packs import catalogue, installed, load_pack
+    from sightgrid.vision.packs import catalogue, installed, load_pack, missing_extras
 
     shelf = catalogue()
     contract: str | None = None
     manifest = shelf.get(name)
-    if name in installed() or (manifest is not None and manifest.embedder.carried_by is not None):
+    buildable = manifest is not None and manifest.carried and not missing_extras(manifest)
+    if name in installed() or buildable:
         pack = load_pack(name)
         manifest, contract = pack.manifest, pack.contract.id
     if manifest is None:
@@ -96,6 +100,63 @@ def add(folder: Path) -> None:
 
     pack = add_pack(folder)
     click.echo(f"added pack {pack.manifest.name} {pack.manifest.version}: {pack.contract.id}")
+
+
+@command.command("architecture")
+@click.argument("name", type=click.Choice(["vgg-face"]))
+@click.option(
+    "--classes",
+    type=click.IntRange(min=2),
+    help="Transferred to so many people: all frozen, the last three layers replaced.",
+)
+@json_option
+def architecture(name: str, classes: int | None, json_file: str | None) -> None:
+    """Show the layers of a network that can be trained, and how many parameters it has."""
+    from sightgrid.recognition.training.vgg_face import (
+        PUBLIC,
+        described_layers,
+        parameters,
+        transferred,
+        vgg_face,
+    )
+
+    model = vgg_face(PUBLIC)
+    if classes is not None:
+        model = transferred(model, classes=classes)
+    count, layers = parameters(model), described_layers(model)
+    if json_file is not None:
+        write_json(
+            {
+                "name": name,
+                "classes": classes or PUBLIC.classes,
+                "parameters": count.total,
+                "trainable_parameters": count.trainable,
+                "frozen_parameters": count.frozen,
+                "layers": [
+                    {
+                        "name": layer.name,
+                        "kind": layer.kind,
+                        "output": list(layer.output),
+                        "parameters": layer.parameters,
+                    }
+                    for layer in layers
+                ],
+            },
+            json_file,
+        )
+    if json_file == "-":
+        return
+    print_table(
+        ["layer", "kind", "output", "parameters"],
+        [
+            (one.name, one.kind, " x ".join(map(str, one.output)), f"{one.parameters:,}")
+            for one in layers
+        ],
+        title=name,
+    )
+    click.echo(
+        f"{count.total:,} parameters, {count.trainable:,} trainable, {count.frozen:,} frozen"
+    )
 
 
 @command.command("pull")

@@ -42,18 +42,21 @@ from sightgrid.cli.output import (
 )
 @click.option("--pack", default="default", show_default=True, help="Model pack.")
 @click.option(
+    "--preset",
+    type=click.Choice(["default", "cctv-classic"]),
+    default="default",
+    show_default=True,
+    help="Sets detector and grouping; cctv-classic is haar with template-matching.",
+)
+@click.option(
     "--detector",
     type=click.Choice(["yunet", "mtcnn", "mtcnn-fast", "haar", "hog"]),
-    default="yunet",
-    show_default=True,
-    help="What finds the faces.",
+    help="What finds the faces. Default: the preset's, else the pack's own.",
 )
 @click.option(
     "--grouping",
-    type=click.Choice(["tracks"]),
-    default="tracks",
-    show_default=True,
-    help="How faces of one camera are joined.",
+    type=click.Choice(["tracks", "template-matching"]),
+    help="How faces of one camera are joined. Default: the preset's, tracks.",
 )
 @click.option("--annotate", is_flag=True, help="Also write videos with boxes and serials.")
 @click.option("--force", is_flag=True, help="Replace the run that lies in the folder.")
@@ -65,8 +68,9 @@ def command(
     grid_file: Path | None,
     people: Path | None,
     pack: str,
-    detector: str,
-    grouping: str,
+    preset: str,
+    detector: str | None,
+    grouping: str | None,
     annotate: bool,
     force: bool,
     json_file: str | None,
@@ -81,12 +85,14 @@ def command(
     from sightgrid.domain.grid import CameraGrid
     from sightgrid.offline.gridfile import read_grid
     from sightgrid.offline.naming import name_sources
+    from sightgrid.offline.presets import preset_named
     from sightgrid.offline.tracking import Step, TrackRequest, track
 
     try:
         named = name_sources(sources, starts=starts)
     except InvalidValue as error:
         raise click.UsageError(str(error) + (f" ({error.hint})" if error.hint else "")) from error
+    chosen = preset_named(preset)
     cameras = [source.camera for source in named]
     grid = CameraGrid() if grid_file is None else read_grid(grid_file, cameras=cameras)
     request = TrackRequest(
@@ -95,8 +101,8 @@ def command(
         grid=grid,
         people=people,
         pack=pack,
-        detector=detector,
-        grouping=grouping,
+        detector=detector or chosen.detector,
+        grouping=grouping or chosen.grouping,
         annotate=annotate,
         force=force,
     )

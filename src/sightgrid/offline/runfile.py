@@ -13,6 +13,8 @@ from sightgrid.offline.engine import Engine
 from sightgrid.offline.enrolment import Enrolment
 from sightgrid.offline.results import RunResult
 from sightgrid.recognition.bands import Bands
+from sightgrid.vision.detectors import DetectorName, detector_files
+from sightgrid.vision.manifests import ModelFile
 from sightgrid.vision.sources import Clock
 
 
@@ -53,6 +55,7 @@ def write_run(
 ) -> None:
     """``run.json``: what the run was made with and how each source went."""
     manifest = engine.pack.manifest
+    own_detector = engine.detector_name is DetectorName.YUNET
     relative = any(status.clock == Clock.RELATIVE.value for status in result.sources)
     document = {
         "sightgrid": __version__,
@@ -67,11 +70,20 @@ def write_run(
             {
                 "name": manifest.name,
                 "version": manifest.version,
-                "detector_sha256": manifest.detector.sha256,
+                # a pack's own detector need not be the one that ran
+                "detector_sha256": (
+                    manifest.detector.sha256
+                    if own_detector and isinstance(manifest.detector, ModelFile)
+                    else None
+                ),
                 "embedder_sha256": manifest.embedder.sha256,
                 "runtimes": {part: runtime.value for part, runtime in engine.runtimes.items()},
             }
         ],
+        "detector": {
+            "name": engine.detector_name.value,
+            "files": detector_files(engine.detector_name, pack=engine.pack),
+        },
         "contracts": [
             {
                 "id": engine.pack.contract.id,

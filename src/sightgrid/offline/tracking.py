@@ -17,8 +17,9 @@ from sightgrid.domain.frames import Frame, format_time
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.presence import Decision, Sighting, Visit
 from sightgrid.domain.tracklets import Tracklet
+from sightgrid.ledger.answers import Settlement
 from sightgrid.ledger.recording import record
-from sightgrid.ledger.settling import Settlement, settle
+from sightgrid.ledger.settling import settle
 from sightgrid.offline.annotate import annotate_source, labels_by_frame
 from sightgrid.offline.engine import Engine, open_engine, usable_cores
 from sightgrid.offline.enrolment import Enrolment, enrol_folder
@@ -30,8 +31,10 @@ from sightgrid.offline.results import IdentitySummary, RunResult, SourceState, S
 from sightgrid.offline.runfile import settings_in_words, write_run
 from sightgrid.offline.tables import write_tables
 from sightgrid.offline.watching import watch
+from sightgrid.recognition.evidence import evidence_model
 from sightgrid.store import Store
 from sightgrid.trajectory.visits import visits as visits_of
+from sightgrid.vision.grouping import Grouping, grouping_named
 from sightgrid.vision.sources import (
     Clock,
     FrameSource,
@@ -55,8 +58,8 @@ class TrackRequest:
     grid: CameraGrid = field(default_factory=CameraGrid)
     people: Path | None = None
     pack: str = "default"
-    detector: str = "yunet"
-    grouping: str = "tracks"
+    detector: str | None = None
+    grouping: str = Grouping.TRACKS
     annotate: bool = False
     force: bool = False
     title: str = "Who was where"
@@ -100,6 +103,7 @@ def track(
         SightgridError: nothing could be done at all; then nothing is left in ``out``.
     """
     started = time.perf_counter()
+    grouping = grouping_named(request.grouping)
     check_free(request.out, force=request.force)
     _check_any_there(request.sources)
     say = tell or (lambda _: None)
@@ -114,7 +118,7 @@ def track(
         interrupted = False
         with ThreadPoolExecutor(usable_cores(), thread_name_prefix="detector") as workers:
             for named in request.sources:
-                reading = _Reading(named, engine, stage, say)
+                reading = _Reading(named, engine, grouping, stage, say)
                 if interrupted:
                     statuses.append(reading.skipped())
                     continue
@@ -128,7 +132,11 @@ def track(
 
         say(Step("deciding who is who", 0, None))
         settlement = settle(
-            sightings, people=enrolment.people, grid=request.grid, policy=engine.policy
+            sightings,
+            people=enrolment.people,
+            grid=request.grid,
+            policy=engine.policy,
+            evidence=evidence_model(engine.pack.contract.id),
         )
         visits = visits_of(settlement.decisions, gap_secs=VISIT_GAP_SECS, grid=request.grid)
         result = RunResult(
@@ -143,7 +151,7 @@ def track(
                 engine,
                 settlement.bands,
                 enrolled=len(enrolment.people),
-                detector=request.detector,
+                detector=engine.detector_name.value,
                 grouping=request.grouping,
                 visit_gap_secs=VISIT_GAP_SECS,
             ),
@@ -210,12 +218,18 @@ class _Reading:
     """One source on its way from frames to sightings, its crops going to disk."""
 
     def __init__(
-        self, named: NamedSource, engine: Engine, stage: Path, say: Callable[[Step], None]
+        self,
+        named: NamedSource,
+        engine: Engine,
+        grouping: Grouping,
+        stage: Path,
+        say: Callable[[Step], None],
     ) -> None:
         self.sightings: list[Sighting] = []
         self.crop_paths: dict[str, tuple[str, ...]] = {}
         self._named = named
         self._engine = engine
+        self._grouping = grouping
         self._stage = stage
         self._say = say
         self._frames = 0
@@ -253,7 +267,7 @@ class _Reading:
 
     def _follow(self, source: FrameSource, workers: Executor) -> None:
         facts = self._facts = source.facts()
-        view = self._engine.view(self._named.camera)
+        view = self._engine.view(self._named.camera, grouping=self._grouping)
 
         def on_frame(index: int, elapsed_secs: float, faces: int) -> None:
             self._frames, self._media_secs = index, elapsed_secs + 1.0 / max(facts.fps, 1e-3)

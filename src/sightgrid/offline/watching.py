@@ -15,7 +15,7 @@ from sightgrid.domain.faces import Detection
 from sightgrid.domain.frames import Frame
 from sightgrid.domain.tracklets import Tracklet
 from sightgrid.vision.detection import FaceDetector
-from sightgrid.vision.following import CameraView
+from sightgrid.vision.grouping import View
 from sightgrid.vision.sources import FrameSource
 
 # frames decoded ahead of the tracker; enough to keep every worker busy, few enough to stay small
@@ -26,7 +26,7 @@ def watch(
     source: FrameSource,
     *,
     detector: FaceDetector,
-    view: CameraView,
+    view: View,
     workers: Executor,
     on_frame: Callable[[Frame, list[Detection]], None] | None = None,
 ) -> Iterator[Tracklet]:

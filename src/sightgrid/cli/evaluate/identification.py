@@ -1,0 +1,161 @@
+"""``sightgrid evaluate identification``: who is it, if anybody enrolled?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sightgrid.cli.evaluate.options import (
+    answer,
+    check_plots,
+    engine_settings,
+    finite,
+    in_words,
+    on_photos,
+    open_reader,
+)
+from sightgrid.cli.output import interrupt_on_termination, note, progress
+
+if TYPE_CHECKING:
+    from sightgrid.evaluation.identification import Identification
+    from sightgrid.evaluation.photos import PhotoVectors
+
+_HEADS = ("nearest-mean", "knn", "svm", "softmax")
+
+
+@click.command("identification")
+@click.argument("people_folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--enrol",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Photos enrolled of each known person.",
+)
+@click.option(
+    "--unknown",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Share of the people who are not enrolled.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides who is enrolled.")
+@click.option(
+    "--head",
+    type=click.Choice(_HEADS),
+    default="nearest-mean",
+    show_default=True,
+    help="What compares a face with those enrolled.",
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Heads that share the people; so far only 1.",
+)
+@click.option(
+    "--degrade-enrolled",
+    is_flag=True,
+    help="Let --degrade spoil the photos enrolled too, not only those asked about.",
+)
+@on_photos
+def command(
+    people_folder: Path,
+    enrol: int,
+    unknown: float,
+    seed: int,
+    head: str,
+    shards: int,
+    degrade_enrolled: bool,
+    pack: str,
+    detector: str | None,
+    degrade: str | None,
+    plots_folder: Path | None,
+    json_file: str | None,
+) -> None:
+    """Who is it, if anybody enrolled? DIR holds a folder a person.
+
+    Some people are enrolled, all other photos are asked about one by one.
+    """
+    interrupt_on_termination()
+    from sightgrid.domain.errors import InvalidValue
+    from sightgrid.evaluation.datasets import read_people
+    from sightgrid.evaluation.identification import deal, embed_deal, identify, unknown_people
+    from sightgrid.evaluation.identification_page import (
+        LOOK_ALIKES_SHOWN,
+        identification_figures,
+        identification_page,
+    )
+    from sightgrid.evaluation.page import write_page
+    from sightgrid.evaluation.photos import FaceReader
+    from sightgrid.recognition.heads import HeadKind, check_classes, open_head
+
+    if shards > 1:
+        raise InvalidValue(
+            f"--shards {shards}: this version can't divide people among several heads yet",
+            hint="leave --shards out",
+        )
+    check_plots(plots_folder)
+    people = read_people(people_folder)
+    kind = HeadKind(head)
+    dealt = deal(people, enrol=enrol, unknown=unknown, seed=seed)
+    check_classes(kind, len(people) - unknown_people(len(people), unknown))
+    reader = open_reader(pack, detector, degrade)
+    files = [photo for person in people for photo in person.photos]
+    enrolled_reader = reader if degrade_enrolled else FaceReader(reader.engine)
+    with progress() as tell:
+        photos = embed_deal(
+            dealt, files, enrolled_reader=enrolled_reader, probe_reader=reader, tell=tell
+        )
+        result = identify(dealt, photos=photos, head=open_head(kind), wrong_shown=LOOK_ALIKES_SHOWN)
+    figures = identification_figures(result)
+    settings = {
+        "head": head,
+        "enrol": enrol,
+        "unknown": unknown,
+        "seed": seed,
+        "shards": shards,
+        "degrade_enrolled": degrade_enrolled,
+        **engine_settings(reader.engine, degrade),
+    }
+    if plots_folder is not None:
+        page = identification_page(
+            result,
+            photos=files,
+            enrolled_reader=enrolled_reader,
+            probe_reader=reader,
+            figures=figures,
+            settings=in_words(settings),
+        )
+        note(f"Page: {write_page(page, folder=plots_folder)}")
+    answer(identification_document(result, photos) | settings, figures, "Identification", json_file)
+
+
+def identification_document(result: Identification, photos: PhotoVectors) -> dict[str, Any]:
+    """An identification as JSON."""
+    return {
+        "rank1": result.rank1,
+        "rank1_interval": list(result.rank1_interval),
+        "dir_at_fpir": {f"{target:g}": rate for target, rate in result.dir_at_fpir.items()},
+        "dir_interval": {
+            f"{target:g}": None if span is None else list(span)
+            for target, span in result.dir_interval.items()
+        },
+        "thresholds": {f"{target:g}": finite(level) for target, level in result.thresholds.items()},
+        "cmc": result.cmc[:10].tolist(),
+        "people": result.people,
+        "enrolled_people": result.enrolled_people,
+        "enrolled_photos": result.enrolled_photos,
+        "enrolled_undetected": result.enrolled_undetected,
+        "probes": result.probes,
+        "impostor_probes": result.impostor_probes,
+        "photos": len(photos.found),
+        "undetected": photos.undetected,
+        "fit_secs": result.fit_secs,
+        "probe_ms": result.probe_ms,
+        "embed_secs": round(photos.secs, 3),
+        "trainable_parameters": result.trainable_parameters,
+    }
