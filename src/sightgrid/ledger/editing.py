@@ -8,13 +8,14 @@ down what is different. Visits and prototypes of everybody concerned are written
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypedDict
 
 from sightgrid.domain.errors import InvalidValue, NotFound
 from sightgrid.domain.presence import Band
 from sightgrid.ledger.extending import reproject
+from sightgrid.ledger.registering import note_edit, registers_concerned
 from sightgrid.ledger.replaying import Edit, EditedState, replay
 from sightgrid.store import Store, Transaction
 from sightgrid.store.answers import Answer, answers_of_serials, answers_of_sightings, give
@@ -59,14 +60,21 @@ class Made(TypedDict):
 @dataclass(frozen=True, slots=True)
 class Consequences:
     """What an edit changes: how many sightings stand for somebody else than before, how many
-    visits those made up, and whose serials are concerned."""
+    visits those made up, and whose serials are concerned. So many ``registers`` of closed sessions
+    hold marks that these sightings told, or would tell, of (``concerned``, by session whose): it
+    is written beside them, and none of their marks changes."""
 
     sightings: int
     visits: int
     serials: tuple[int, ...]
+    registers: int = 0
+    concerned: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"moves {self.sightings} sightings, {self.visits} visits"
+        words = f"moves {self.sightings} sightings, {self.visits} visits"
+        if self.registers:
+            words += f"; concerns {self.registers} closed registers, which keep their marks"
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +251,9 @@ def undo(tx: Transaction, edit_id: str, *, by: str, at: datetime) -> Consequence
         raise InvalidValue("this edit was undone before")
     before = _state(tx)
     mark_undone(tx, edit_id, by=by, at=at)
-    return _write_down(tx, before, _state(tx), at=at)
+    what = _write_down(tx, before, _state(tx), at=at)
+    note_edit(tx, what.concerned, edit_id=edit_id, undone=True, by=by, reason="", at=at)
+    return what
 
 
 class _OnlyLooking(Exception):
@@ -285,6 +295,7 @@ def _make(tx: Transaction, edit: Edit, *, by: str, reason: str, at: datetime) ->
         made_by=by,
     )
     consequences = _write_down(tx, before, _state(tx), at=at)
+    note_edit(tx, consequences.concerned, edit_id=edit_id, by=by, reason=reason, at=at)
     return MadeEdit(edit_id, edit.into, consequences)
 
 
@@ -382,7 +393,19 @@ def _write_down(
     if touched:
         reproject(tx, touched, grid=grid(tx))
     _tell(tx, moved, at)
-    return Consequences(len(moved), visits, tuple(sorted(touched)))
+    ends = {
+        one.sighting_id: {
+            serial
+            for serial in (
+                None if one.serial is None else old_roots.get(one.serial, one.serial),
+                new,
+            )
+            if serial is not None
+        }
+        for one, new in moved
+    }
+    registers = registers_concerned(tx, ends)
+    return Consequences(len(moved), visits, tuple(sorted(touched)), len(registers), registers)
 
 
 def _stand(state: EditedState, sighting_id: str) -> tuple[object, bool]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from sightgrid.store.batches import in_batches
 from sightgrid.store.receiving import Outcome
+from sightgrid.store.register_traces import forget_evidence_of
 from sightgrid.store.schema import DECISION, IDENTITY, PERSON, SIGHTING
 from sightgrid.store.schema_arrival import EVENT, RECEIVED
 from sightgrid.store.schema_ledger import MERGE_PROPOSAL, PROTOTYPE
@@ -96,7 +97,8 @@ def delete_sightings(tx: Transaction, sighting_ids: Collection[str]) -> Deleted:
 
 
 def delete_person(tx: Transaction, person_id: str) -> Deleted:
-    """A person with consents, photos and faces. Their serials stay, as nobody's."""
+    """A person with consents, photos and faces. Their serials stay, as nobody's, and so do their
+    marks in registers, which name nobody any more."""
     tx.connection.execute(
         sa.update(IDENTITY)
         .where(IDENTITY.c.site_id == tx.site_id, IDENTITY.c.person_id == person_id)
@@ -107,6 +109,7 @@ def delete_person(tx: Transaction, person_id: str) -> Deleted:
         .where(DECISION.c.site_id == tx.site_id, DECISION.c.runner_up_person_id == person_id)
         .values(runner_up_person_id=None)
     )
+    forget_evidence_of(tx, person_id)
     gone = tx.connection.execute(
         sa.delete(PERSON).where(PERSON.c.site_id == tx.site_id, PERSON.c.person_id == person_id)
     ).rowcount

@@ -293,6 +293,21 @@ def details_of(tx: Transaction, person_id: str) -> dict[str, str]:
     return {"name": row.name} | _details(tx, person_id, row.details)
 
 
+def details_of_many(tx: Transaction, person_ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """The same for many at once, by person id; who isn't there is left out."""
+    found: dict[str, dict[str, str]] = {}
+    for batch in in_batches(sorted(set(person_ids))):
+        rows = tx.connection.execute(
+            sa.select(PERSON.c.person_id, PERSON.c.name, PERSON.c.details).where(
+                PERSON.c.site_id == tx.site_id, PERSON.c.person_id.in_(batch)
+            )
+        ).all()
+        load_keys(tx, (of_person(row.person_id) for row in rows))
+        for row in rows:
+            found[row.person_id] = {"name": row.name} | _details(tx, row.person_id, row.details)
+    return found
+
+
 def change_details(tx: Transaction, person_id: str, details: Mapping[str, str]) -> None:
     """Replaces what is written down about a person; a ``name`` in it renames them.
 

@@ -17,7 +17,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from sightgrid.domain.errors import StoreBusy, StoreError
-from sightgrid.store import schema_accounts, schema_arrival, schema_ledger, schema_telling
+from sightgrid.store import (
+    schema_accounts,
+    schema_arrival,
+    schema_attendance,
+    schema_ledger,
+    schema_telling,
+)
 from sightgrid.store.durability import Durability, durability_of
 from sightgrid.store.failures import raise_in_our_words
 from sightgrid.store.keys import KEY_BYTES, SiteKeys
@@ -37,7 +43,13 @@ WITHOUT_BEGIN = "sightgrid_without_begin"
 SITE_SUBJECT = "site"
 
 # known to the migrations' test and to who copies every table
-ALL_TABLES = (schema_accounts, schema_arrival, schema_ledger, schema_telling)
+ALL_TABLES = (
+    schema_accounts,
+    schema_arrival,
+    schema_attendance,
+    schema_ledger,
+    schema_telling,
+)
 
 
 class Transaction:

@@ -64,13 +64,15 @@ class Label(BaseModel):
 
 class EditAnswer(BaseModel):
     """What an edit changed, or would change: ``edit_id`` is null for a preview. ``into`` is the new
-    serial of a split."""
+    serial of a split. ``registers`` of closed sessions rest on what moved; they keep their marks.
+    """
 
     edit_id: str | None
     into: int | None
     sightings: int
     visits: int
     identities: list[int]
+    registers: int
     words: str
 
 
@@ -251,5 +253,6 @@ def _answer(edit_id: str | None, into: int | None, what: Consequences) -> EditAn
         sightings=what.sightings,
         visits=what.visits,
         identities=list(what.serials),
+        registers=what.registers,
         words=str(what),
     )

@@ -1,0 +1,1 @@
+"""What was seen and said becomes marks; timetables become sessions. Pure functions."""
