@@ -329,7 +329,7 @@ def main() -> None:
     pages.add_options(parser)
     parser.add_argument("--clips", type=Path, help="where the clips are, or are made and kept")
     parser.add_argument("--secs", type=float, default=30.0, help="length of the clips")
-    parser.add_argument("--cameras", type=int, help="cameras at once; default: 70 %% of the cores")
+    parser.add_argument("--cameras", type=int, help="at once; default: target x cores")
     parser.add_argument("--only", choices=sorted(TARGETS), action="append")
     parser.add_argument("--runtime", choices=[r.value for r in Runtime], action="append")
     parser.add_argument("--soak", type=float, metavar="MINUTES")
@@ -341,7 +341,8 @@ def main() -> None:
         os.environ.pop(name, None)
     folder = given.clips or Path(tempfile.gettempdir(), "sightgrid-clips")
     clips = make_clips(folder, data=pages.data_folder(parser, given), secs=given.secs)
-    runtimes = [r for r in Runtime if is_installed(r) and r.value in (given.runtime or Runtime)]
+    wished = [Runtime(name) for name in given.runtime or [r.value for r in Runtime]]
+    runtimes = [runtime for runtime in wished if is_installed(runtime)]
     # OpenVINO first: that is what is recommended
     runtimes.sort(key=lambda runtime: runtime is not Runtime.OPENVINO)
     if given.soak:
@@ -381,7 +382,7 @@ def _measure_all(
         offline = visits_in(offline_sightings(clips[name]))
         for runtime in runtimes:
             split = split_by_stage(clips[name], runtime)
-            cameras = wish or max(int(0.7 * usable_cores() * 1e3 / (1.2 * split.total)), 1)
+            cameras = wish or int(TARGETS[name] * usable_cores())
             carried = carry(name, clips[name], cameras=cameras, runtime=runtime, offline=offline)
             measured.append((split, carried))
             print(_table(measured[-1:]), flush=True)

@@ -59,9 +59,9 @@ def test_a_pause_is_not_made_up_for(writer: RingWriter) -> None:
     packer = FramePacker(writer, PackingSettings(detections_per_sec=5))
     assert packer.offer(decoded(picture()), captured_at=at(0), index=1)
     assert packer.offer(decoded(picture(1)), captured_at=at(60), index=2)
-    assert not packer.due(at(60.05))
-    assert not packer.due(at(60.1))
-    assert packer.due(at(60.2))
+    assert packer.due_in_secs(at(60.05)) == pytest.approx(0.14)
+    assert packer.due_in_secs(at(60.1)) > 0
+    assert packer.due_in_secs(at(60.2)) <= 0
 
 
 def test_another_size_is_noticed_and_begins_anew(writer: RingWriter, reader: RingReader) -> None:

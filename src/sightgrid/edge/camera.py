@@ -40,6 +40,8 @@ HUNG_CODE = 75
 _LONG_GAP_NS = 2_000_000_000
 _SMEARED_FOR_SECS = 60.0
 _SAVE_VIEW_SECS = 600.0
+# packets that wait longer could make the stream skip some
+_LONGEST_REST_SECS = 0.5
 
 
 class TellsTime(Protocol):
@@ -113,6 +115,7 @@ class _Camera:
         self._size: tuple[int, int] | None = None
         self._index = 0
         self._last_ns: int | None = None
+        self._rest_until_ns = 0
         self._reported_ns = 0
         self._saved_ns = time.monotonic_ns()
         self._smeared_ns: int | None = None
@@ -164,7 +167,7 @@ class _Camera:
         began_ns: int | None = None
         try:
             while self._is_wanted():
-                frame = stream.next(REPORT_SECS)
+                frame = stream.next(REPORT_SECS, rest_until_ns=self._rest_until_ns)
                 if frame is not None:
                     began_ns = began_ns or frame.taken_ns
                     self._see(frame, stream)
@@ -194,10 +197,17 @@ class _Camera:
         self._last_ns = frame.taken_ns
         captured_at = self._order.clock.at(frame.taken_ns)
         self._status = replace(self._status, last_frame=captured_at, codec=stream.codec)
-        if not self._packer.due(captured_at):
+        if self._packer.due_in_secs(captured_at) > 0:
             if self._status.state in (CameraState.STARTING, CameraState.OFFLINE):
                 self._turn(CameraState.LIVE, None, "")
-            return
+        else:
+            self._look(frame, captured_at)
+        # pictures that come before are decoded together with the one that is looked at
+        rest_secs = min(self._packer.due_in_secs(captured_at), _LONGEST_REST_SECS)
+        self._rest_until_ns = frame.taken_ns + round(rest_secs * 1e9)
+
+    def _look(self, frame: LiveFrame, captured_at: datetime) -> None:
+        picture = frame.picture
         luma, blue, red, _ = planes_of(picture)
         verdict = self._watch.look(luma, blue, red, frame.taken_ns / 1e9)
         if self._may_go_out(verdict):

@@ -80,20 +80,20 @@ class FramePacker:
         """The next frame goes out at once, and whole."""
         self._forced = True
 
-    def due(self, captured_at: datetime) -> bool:
-        """Whether the detection rate would let a frame of this moment out; changes nothing."""
+    def due_in_secs(self, captured_at: datetime) -> float:
+        """How long after this moment the detection rate would let a frame out; 0 and less: now."""
         if self._forced or self._next_due is None:
-            return True
+            return 0.0
         # frames never come quite on time, and a little early is better than a frame late
         early = 0.05 / self._settings.detections_per_sec
-        return captured_at.timestamp() >= self._next_due - early
+        return self._next_due - early - captured_at.timestamp()
 
     def offer(self, frame: av.VideoFrame, *, captured_at: datetime, index: int) -> bool:
         """Sends the frame's parts worth looking at, if it is time to; tells whether it did.
 
         Never waits: the newest wins, and a message nobody took in time is replaced and counted.
         """
-        if not self.due(captured_at):
+        if self.due_in_secs(captured_at) > 0:
             return False
         self._set_next_due(captured_at.timestamp())
         if (frame.width, frame.height) != self._size:

@@ -32,6 +32,8 @@ from sightgrid.vision.sources.faults import LIMIT, fault_at_opening, fault_while
 _MOST_WAITING_NS = 1_500_000_000
 _POLL_SECS = 0.5
 _BURST_GAP_SECS, _LONGEST_BURST_SECS = 0.02, 0.4
+# after a rest, this long for the packet it was for
+_OVERSLEEP_SECS = 0.1
 # PyAV's own time-out comes after ours, and frees the reading thread
 _GRACE_SECS = 5.0
 
@@ -112,6 +114,7 @@ class LiveStream:
         self._patience = patience or Patience()
         self._waiting: deque[tuple[int, VideoPacket, LiveDecoder]] = deque()
         self._news = threading.Condition()
+        self._rest_until_ns = 0
         self._stopping = False
         self._ended = False
         self._fault: StreamFault | None = None
@@ -128,15 +131,19 @@ class LiveStream:
     def opened(self) -> bool:
         return self._opened_ns is not None
 
-    def next(self, wait_secs: float) -> LiveFrame | None:
+    def next(self, wait_secs: float, *, rest_until_ns: int = 0) -> LiveFrame | None:
         """The next picture, or ``None`` if none came in ``wait_secs``.
+
+        Packets that come in before ``rest_until_ns`` of the monotonic clock wait for the first
+        that comes after it: decoded one after the other they cost less than each by itself, as
+        the processor's caches still hold the picture that the next is predicted from.
 
         Raises:
             StreamFault: none will come any more, and why.
         """
         until = time.monotonic() + wait_secs
         while not self._ready:
-            waiting = self._take(max(until - time.monotonic(), 0.0))
+            waiting = self._take(max(until - time.monotonic(), 0.0), rest_until_ns)
             if waiting is None:
                 self._check_patience()
                 return None
@@ -163,10 +170,18 @@ class LiveStream:
         self._thread.join(wait_secs)
         return not self._thread.is_alive()
 
-    def _take(self, wait_secs: float) -> tuple[int, VideoPacket, LiveDecoder] | None:
+    def _take(
+        self, wait_secs: float, rest_until_ns: int
+    ) -> tuple[int, VideoPacket, LiveDecoder] | None:
+        until = time.monotonic() + wait_secs
         with self._news:
-            if not self._waiting and self._fault is None and not self._ended:
-                self._news.wait(wait_secs)
+            self._rest_until_ns = rest_until_ns
+            while not self._has_news() and (left := until - time.monotonic()) > 0:
+                # the packet that is rested for may never come, and the others not wait for ever
+                overslept = rest_until_ns / 1e9 + _OVERSLEEP_SECS - time.monotonic()
+                self._news.wait(min(left, overslept) if self._waiting else left)
+            if not self._has_news():
+                return None
             if self._waiting and not self._burst_over:
                 self._wait_for_burst_to_end()
             if self._waiting:
@@ -176,6 +191,15 @@ class LiveStream:
             if self._ended:
                 raise StreamFault(Trouble.FILE_ENDED, f"{self._order.label}: played to its end")
             return None
+
+    def _has_news(self) -> bool:
+        """Whether something has come in that is not to wait for more, or nothing ever will."""
+        if self._fault is not None or self._ended:
+            return True
+        if not self._waiting:
+            return False
+        rested = max(self._waiting[-1][0], time.monotonic_ns() - round(1e9 * _OVERSLEEP_SECS))
+        return not self._burst_over or rested >= self._rest_until_ns
 
     def _wait_for_burst_to_end(self) -> None:
         """Waits until the packets come one by one.
@@ -319,7 +343,8 @@ class LiveStream:
                     self.counts.skipped += 1
                 else:
                     self._waiting.append((arrival_ns, packet, decoder))
-                    self._news.notify_all()
+                    if arrival_ns >= self._rest_until_ns:
+                        self._news.notify_all()
         if pace is not None:
             # what has been received is still to be looked at before the recording begins anew
             while self._waiting and not self._stopping:
