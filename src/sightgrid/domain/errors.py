@@ -10,6 +10,7 @@
     │   └── StreamFault            a live camera's pictures stopped coming; says which trouble it is
     ├── ImageError                 one picture that can't be read
     ├── PackError                  a model pack that is unknown, damaged or incomplete
+    ├── HeadError                  a stored head that is damaged or of another kind or version
     ├── SettingsError              a grid or settings file with a mistake in it, named by line
     ├── OutputError                a result that can't be written (folder taken, disk full)
     ├── StoreError                 the database can't be opened, or is of another version
@@ -105,6 +106,10 @@ class ImageError(SightgridError):
 
 class PackError(SightgridError):
     """A model pack that is unknown, damaged, incomplete or not permitted."""
+
+
+class HeadError(SightgridError):
+    """A stored head that can't be read: damaged, tampered with, of another kind or version."""
 
 
 class SettingsError(SightgridError):

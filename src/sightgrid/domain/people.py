@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
 from sightgrid.domain.faces import Embedding
+
+LONGEST_NAME = 200
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with a person's name that a file brings along, in words; ``None``: nothing.
+
+    Names end up in tables, on pages and in the names of folders, so one that could be read as a
+    path, or that steers a terminal, is refused.
+    """
+    if not name.strip() or name != name.strip():
+        return "it is empty, or begins or ends with a space"
+    if len(name) > LONGEST_NAME:
+        return f"it has more than {LONGEST_NAME} letters"
+    if "/" in name or "\\" in name or name.startswith("."):
+        return "it could be read as a path"
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
+        return "it holds characters that can't be shown"
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,14 +1,15 @@
 """Reads and writes tensors in files in the format *safetensors*: numbers and their shapes, no code.
 
 Eight bytes give the length of a JSON header, ``{"name": {"dtype", "shape", "data_offsets"}}``;
-after it the values lie one after another (https://github.com/huggingface/safetensors).
+after it the values lie one after another (https://github.com/huggingface/safetensors). Texts about
+the file may lie in the header under ``__metadata__``.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ def read_tensors(path: Path) -> dict[str, Floats]:
     except OSError as error:
         raise PackError(f"{path} can't be read: {error.strerror or error}") from error
     try:
-        return _tensors(data)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return decode_tensors(data)[0]
+    except ValueError as error:
         raise PackError(f"{path.name} is no file of tensors (safetensors): {error}") from error
 
 
@@ -51,7 +52,33 @@ def write_tensors(path: Path, tensors: Mapping[str, Floats]) -> None:
     Raises:
         OutputError: the file can't be written.
     """
-    header: dict[str, object] = {}
+    try:
+        with path.open("wb") as stream:
+            stream.writelines(_pieces(tensors, {}))
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error.strerror or error}") from error
+
+
+def encode_tensors(tensors: Mapping[str, Floats], texts: Mapping[str, str]) -> bytes:
+    """The bytes of a file that holds float32 tensors and texts about them."""
+    return b"".join(_pieces(tensors, texts))
+
+
+def decode_tensors(data: bytes) -> tuple[dict[str, Floats], dict[str, str]]:
+    """The floating-point tensors and the texts of such a file.
+
+    Raises:
+        ValueError: it is no such file, breaks off, or holds values that are no numbers.
+    """
+    try:
+        return _decoded(data)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _pieces(tensors: Mapping[str, Floats], texts: Mapping[str, str]) -> Iterator[bytes]:
+    """The bytes of a file, a tensor at a time: some are larger than one likes to hold twice."""
+    header: dict[str, object] = {"__metadata__": dict(sorted(texts.items()))} if texts else {}
     at = 0
     for name in sorted(tensors):
         size = 4 * tensors[name].size
@@ -64,28 +91,24 @@ def write_tensors(path: Path, tensors: Mapping[str, Floats]) -> None:
     told = json.dumps(header, separators=(",", ":")).encode()
     # values begin at a multiple of eight bytes
     told += b" " * (-len(told) % 8)
-    try:
-        with path.open("wb") as stream:
-            stream.write(len(told).to_bytes(8, "little") + told)
-            for name in sorted(tensors):
-                stream.write(np.ascontiguousarray(tensors[name], "<f4").tobytes())
-    except OSError as error:
-        raise OutputError(f"{path} can't be written: {error.strerror or error}") from error
+    yield len(told).to_bytes(8, "little") + told
+    for name in sorted(tensors):
+        yield np.ascontiguousarray(tensors[name], "<f4").tobytes()
 
 
-def _tensors(data: bytes) -> dict[str, Floats]:
+def _decoded(data: bytes) -> tuple[dict[str, Floats], dict[str, str]]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 2 <= length <= min(_LONGEST_HEADER_BYTES, len(data) - 8):
         raise ValueError("its header breaks off")
     header = json.loads(data[8 : 8 + length].decode("utf-8"))
-    header.pop("__metadata__", None)
+    texts = {str(name): str(text) for name, text in header.pop("__metadata__", {}).items()}
     values = memoryview(data)[8 + length :]
     found = {}
     for name, fields in header.items():
         tensor = _tensor(values, fields, name)
         if tensor is not None:
             found[name] = tensor
-    return found
+    return found, texts
 
 
 def _tensor(values: memoryview, fields: dict[str, Any], name: str) -> Floats | None:
