@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from sightgrid.domain.errors import ImageError
 from sightgrid.domain.faces import Detection
 from sightgrid.offline.engine import Engine, open_engine
-from sightgrid.vision.alignment import align
+from sightgrid.vision.framing import cut
 from sightgrid.vision.pictures import PICTURE_SUFFIXES, read_picture
 from sightgrid.vision.quality import grade
 
@@ -74,16 +74,13 @@ def crops(
     engine: Engine, pictures: list[NDArray[np.uint8]]
 ) -> list[tuple[int, Detection, NDArray[np.uint8]]]:
     """The central face of each picture that shows one, with the picture's number."""
-    prepared = engine.pack.manifest.embedder_input
+    framing = engine.pack.manifest.embedder_input.framing
     found = []
     for number, pixels in enumerate(pictures):
         faces = engine.detector.detect(pixels)
         if faces:
             face = central(faces, pixels.shape[1], pixels.shape[0])
-            crop = align(
-                pixels, face.landmarks, template=prepared.template, size_px=prepared.input_px
-            )
-            found.append((number, face, crop))
+            found.append((number, face, cut(pixels, face, framing)))
     return found
 
 

@@ -26,7 +26,7 @@ from sightgrid.domain.faces import Detection
 from sightgrid.domain.geometry import Bytes
 from sightgrid.evaluation.datasets import read_people
 from sightgrid.offline.engine import Engine, open_engine
-from sightgrid.vision.alignment import align
+from sightgrid.vision.framing import cut
 from sightgrid.vision.detection import YuNet
 from sightgrid.vision.onnx import Runtime, open_network
 from sightgrid.vision.pictures import read_picture
@@ -141,10 +141,10 @@ def _central(faces: Sequence[Detection], pixels: Bytes) -> Detection | None:
 def _seen(
     engine: Engine, photo: int, clean: bool, found: Sequence[tuple[Bytes, Detection]]
 ) -> Seen:
-    prepared = engine.pack.manifest.embedder_input
+    framing = engine.pack.manifest.embedder_input.framing
     crops, grades = [], []
     for pixels, face in found:
-        crop = align(pixels, face.landmarks, template=prepared.template, size_px=prepared.input_px)
+        crop = cut(pixels, face, framing)
         quality = grade(crop, face, outside=0.0)
         crops.append(crop)
         grades.append(quality.certainty * (0.5 + 0.5 * quality.overall))

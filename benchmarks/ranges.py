@@ -20,7 +20,7 @@ import onnx
 from numpy.typing import NDArray
 
 from sightgrid.offline.demo_photos import find_demo_photos, pick_face
-from sightgrid.vision.alignment import align
+from sightgrid.vision.framing import cut
 from sightgrid.vision.detectors import open_detector, pack_detector
 from sightgrid.vision.dlib_resnet import measured_results
 from sightgrid.vision.onnx import Runtime, open_network
@@ -34,16 +34,14 @@ _BATCH = 10
 
 def demo_chips(pack: Pack) -> list[NDArray[np.uint8]]:
     """The aligned faces of the demo's people."""
-    prepared = pack.manifest.embedder_input
+    framing = pack.manifest.embedder_input.framing
     detector = open_detector(pack_detector(pack), pack=pack)
     chips = []
     for photo in find_demo_photos().photos:
         pixels = read_picture(photo.path)
         height, width = pixels.shape[:2]
         face = pick_face(photo, detector.detect(pixels), width=width, height=height)
-        chips.append(
-            align(pixels, face.landmarks, template=prepared.template, size_px=prepared.input_px)
-        )
+        chips.append(cut(pixels, face, framing))
     return chips
 
 

@@ -76,12 +76,10 @@ def view(pack: Pack, embedder: AlignedFaceEmbedder) -> LiveView:
 
 
 def new_view(pack: Pack, embedder: AlignedFaceEmbedder, **live: float) -> LiveView:
-    prepared = pack.manifest.embedder_input
     return LiveView(
         "door",
         embedder=embedder,
-        template=prepared.template,
-        crop_px=prepared.input_px,
+        framing=pack.manifest.embedder_input.framing,
         live=LiveSettings(**live),  # type: ignore[arg-type]
     )
 

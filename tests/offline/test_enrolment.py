@@ -13,6 +13,7 @@ from sightgrid.domain.errors import ImageError, SourceError
 from sightgrid.domain.faces import Detection, Embedding, EmbeddingContract
 from sightgrid.domain.geometry import Box, Bytes, Floats
 from sightgrid.offline.enrolment import Enrolment, FaceEnroller, enrol_folder
+from sightgrid.vision.framing import FivePoints
 
 CONTRACT = EmbeddingContract("a" * 64, "stand-in", 8)
 TEMPLATE: Floats = np.array([[3, 3], [5, 3], [4, 4], [3, 6], [5, 6]], np.float32)
@@ -56,7 +57,7 @@ def detector() -> Detector:
 
 @pytest.fixture
 def enroller(detector: Detector) -> FaceEnroller:
-    return FaceEnroller(detector, Embedder(), TEMPLATE, 8)  # type: ignore[arg-type]
+    return FaceEnroller(detector, Embedder(), FivePoints(TEMPLATE, 8))  # type: ignore[arg-type]
 
 
 @pytest.fixture

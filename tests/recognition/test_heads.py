@@ -115,3 +115,53 @@ def test_svm_refuses_too_many_people_and_says_why() -> None:
 def test_heads_that_set_people_against_each_other_need_two(kind: HeadKind) -> None:
     with pytest.raises(InvalidValue, match="two people"):
         open_head(kind).fit(np.eye(2, dtype=np.float32), ["a", "a"])
+
+
+@pytest.mark.parametrize("kind", HeadKind)
+@pytest.mark.parametrize("people", [2, 6])
+def test_every_head_is_an_estimator(kind: HeadKind, people: int) -> None:
+    enrolled, labels = faces(people, 3, seed=1)
+    head = open_head(kind).fit(enrolled, labels)
+    probes, truth = faces(people, 2, seed=2)
+    assert head.predict(probes) == truth
+    assert head.score(probes, truth) == 1.0
+    shares = head.predict_proba(probes)
+    assert shares.shape == (len(probes), people)
+    assert shares.min() >= 0
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert [head.classes[best] for best in shares.argmax(axis=1)] == truth
+    head.threshold = float(head.scores(probes).max())
+    assert head.predict(probes) == [None] * len(truth)
+
+
+def test_svm_lines_decide_as_libsvm_does() -> None:
+    from sklearn.svm import SVC
+
+    probes, _ = faces(5, 2, seed=2)
+    for people in (2, 5):
+        enrolled, labels = faces(people, 3, seed=1)
+        head = LinearSvm().fit(enrolled, labels)
+        machine = SVC(kernel="linear", C=1.0, decision_function_shape="ovo").fit(enrolled, labels)
+        decisions = np.asarray(machine.decision_function(probes)).reshape(len(probes), -1)
+        if people == 2:
+            decisions = -decisions
+        arrays = head.arrays()
+        ours = probes @ arrays["lines"].T + arrays["offsets"]
+        np.testing.assert_allclose(ours, decisions, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", HeadKind)
+def test_vectors_that_are_none_are_refused(kind: HeadKind) -> None:
+    enrolled, labels = faces(3, 2, seed=1)
+    enrolled[3, 0] = np.nan
+    with pytest.raises(InvalidValue, match="vector 4 of 6"):
+        open_head(kind).fit(enrolled, labels)
+    with pytest.raises(InvalidValue, match="labels"):
+        open_head(kind).fit(faces(3, 2, seed=1)[0], labels[:-1])
+
+
+def test_softmax_tells_its_epochs() -> None:
+    told: list[int] = []
+    head = open_head(HeadKind.SOFTMAX, tell=told.append).fit(*faces(4, 3, seed=1))
+    assert told == list(range(1, head.epochs + 1))
+    assert head.epochs > 3

@@ -84,7 +84,7 @@ def test_a_pack_added_comes_back_as_it_was(cache: Path, shelf: Path) -> None:
     told = json.loads((shelf / "manifest.json").read_text())
     assert manifest_fields(loaded.manifest) == told
     # six digits are told apart by float32, so they must not be lost
-    assert loaded.manifest.embedder_input.template[0, 0] == np.float32(4.123456)
+    assert loaded.manifest.embedder_input.framing.template[0, 0] == np.float32(4.123456)
     assert all(finding.problem is None for finding in verify_pack("mine"))
     assert leftovers(cache) == []
 

@@ -57,7 +57,7 @@ def int8_pack(model_cache: Path) -> Pack:
 @pytest.fixture(scope="module")
 def chips(pack: Pack, yunet: YuNet, astronaut: Bytes, group: Bytes) -> list[Bytes]:
     """Faces of real photos in dlib's frame; noise and grey, which no face is."""
-    template = catalogue()["dlib"].embedder_input.template
+    template = catalogue()["dlib"].embedder_input.framing.template
     faces = [
         align(pixels, face.landmarks, template=template, size_px=150)
         for pixels in (astronaut, group)
@@ -219,7 +219,7 @@ def test_its_embedder_goes_with_yunet_too(dlib_pack: Pack, astronaut: Bytes) -> 
 
 def test_the_template_is_dlibs_frame(dlib_pack: Pack) -> None:
     # dlib's mean face, eye centres and mouth corners, in a chip with a quarter of padding
-    template = dlib_pack.manifest.embedder_input.template
+    template = dlib_pack.manifest.embedder_input.framing.template
     eyes = (0.25 + np.array([[0.225491, 0.21599], [0.754761, 0.21599]])) / 1.5 * 150
     np.testing.assert_allclose(template[:2], eyes, atol=0.01)
     np.testing.assert_allclose(similarity(template, template), [[1, 0, 0], [0, 1, 0]], atol=1e-6)

@@ -16,6 +16,7 @@ from sightgrid.domain.geometry import Box, Bytes
 from sightgrid.domain.likeness import ImpostorCurve
 from sightgrid.domain.tracklets import Tracklet
 from sightgrid.vision.following import CameraView, FollowingSettings
+from sightgrid.vision.framing import FivePoints
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 TEMPLATE = np.array(
@@ -85,8 +86,7 @@ def view(
     return CameraView(
         "hall",
         embedder=embedder or ColourEmbedder(),
-        template=TEMPLATE,
-        crop_px=112,
+        framing=FivePoints(TEMPLATE, 112),
         settings=settings,
     )
 

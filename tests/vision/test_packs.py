@@ -15,6 +15,7 @@ from packing import change, leftovers, put_embedder, stock, tiny_embedder, use_o
 
 from sightgrid.domain.errors import PackError
 from sightgrid.vision.acquiring import add_pack, verify_pack
+from sightgrid.vision.framing import BoxWithMargin, FivePoints
 from sightgrid.vision.manifests import manifest_fields, read_manifest
 from sightgrid.vision.packs import (
     Pack,
@@ -51,11 +52,15 @@ def test_everything_a_vector_depends_on_changes_the_contract(pack: Pack, shelf: 
     tiny = shelf / "tiny.onnx"
     manifest = read_manifest(json.loads((shelf / "manifest.json").read_text()), where="here")
     prepared = manifest.embedder_input
-    moved = prepared.template.copy()
+    points = prepared.framing
+    assert isinstance(points, FivePoints)
+    moved = points.template.copy()
     moved[2, 1] += 0.25
     variants = [
-        replace(prepared, template=moved),
-        replace(prepared, input_px=32),
+        replace(prepared, framing=FivePoints(moved, points.size_px)),
+        replace(prepared, framing=FivePoints(points.template, 32)),
+        replace(prepared, framing=BoxWithMargin(32, 16, 16)),
+        replace(prepared, framing=BoxWithMargin(44, 16, 18)),
         replace(prepared, colour_order="BGR"),
         replace(prepared, mean=127.5),
         replace(prepared, scale=1 / 128),

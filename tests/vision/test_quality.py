@@ -26,7 +26,7 @@ def found(yunet: YuNet, astronaut: Bytes) -> Detection:
 
 @pytest.fixture(scope="module")
 def face(pack: Pack, found: Detection, astronaut: Bytes) -> Bytes:
-    template = pack.manifest.embedder_input.template
+    template = pack.manifest.embedder_input.framing.template
     return align(astronaut, found.landmarks, template=template, size_px=112)
 
 
@@ -113,7 +113,7 @@ def test_half_outside_the_frame_lowers_it(face: Bytes) -> None:
 
 def test_a_face_cut_by_the_frames_edge(pack: Pack, yunet: YuNet, astronaut: Bytes) -> None:
     """The whole way: frame, detection, crop, grade."""
-    template = pack.manifest.embedder_input.template
+    template = pack.manifest.embedder_input.framing.template
 
     def whole_way(left: int) -> Quality:
         frame = np.ascontiguousarray(astronaut[:, left:])

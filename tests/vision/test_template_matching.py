@@ -15,6 +15,7 @@ from sightgrid.domain.geometry import Box, Bytes
 from sightgrid.domain.likeness import ImpostorCurve
 from sightgrid.domain.tracklets import Tracklet
 from sightgrid.vision.following import CameraView
+from sightgrid.vision.framing import FivePoints
 from sightgrid.vision.grouping import ClassicView, Grouping, grouping_named, open_view
 from sightgrid.vision.template_matching import (
     GrouperSettings,
@@ -188,7 +189,7 @@ def watch(
 
 def test_the_faces_of_a_group_are_a_tracklet_and_minutes_cut_it() -> None:
     embedder = CountingEmbedder()
-    view = ClassicView("hall", embedder=embedder, template=TEMPLATE, crop_px=112)
+    view = ClassicView("hall", embedder=embedder, framing=FivePoints(TEMPLATE, 112))
     script = {n: [("anna", 10 + n, 10)] for n in range(30)}
     script[14] = [("ben", 250, 100), ("anna", 24, 10)]
     tracklets = watch(view, script, starts_at=EIGHT + timedelta(seconds=58))
@@ -203,7 +204,7 @@ def test_the_faces_of_a_group_are_a_tracklet_and_minutes_cut_it() -> None:
 
 
 def test_a_group_is_cut_into_as_many_groups_as_its_face_is_away() -> None:
-    view = ClassicView("hall", embedder=CountingEmbedder(), template=TEMPLATE, crop_px=112)
+    view = ClassicView("hall", embedder=CountingEmbedder(), framing=FivePoints(TEMPLATE, 112))
     script = {n: [("anna", 10, 10)] for n in (0, 1, 2, 30, 31)}
     tracklets = watch(view, script, starts_at=EIGHT)
     assert [(t.group, len(t.path)) for t in tracklets] == [(1, 3), (2, 2)]
@@ -212,7 +213,7 @@ def test_a_group_is_cut_into_as_many_groups_as_its_face_is_away() -> None:
 def test_groupings_by_name() -> None:
     opened = {
         grouping: open_view(
-            grouping, "hall", embedder=CountingEmbedder(), template=TEMPLATE, crop_px=112
+            grouping, "hall", embedder=CountingEmbedder(), framing=FivePoints(TEMPLATE, 112)
         )
         for grouping in Grouping
     }

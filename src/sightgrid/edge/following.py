@@ -14,19 +14,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import cv2
-import numpy as np
-
 from sightgrid.domain.faces import Detection, FaceCrop
 from sightgrid.domain.frames import EPOCH
-from sightgrid.domain.geometry import Box, Floats
+from sightgrid.domain.geometry import Box
 from sightgrid.domain.presence import Sighting
 from sightgrid.domain.tracklets import Look, PathPoint
 from sightgrid.edge.remembering import LiveRecord, LiveSettings, Pending
-from sightgrid.vision.alignment import align, outside_fraction, similarity
+from sightgrid.vision.alignment import warp
 from sightgrid.vision.canvases import Found
 from sightgrid.vision.embedding import FaceEmbedder
 from sightgrid.vision.following import CameraView, FollowingSettings
+from sightgrid.vision.framing import Framing, corners, moved
 from sightgrid.vision.looks import Sample
 from sightgrid.vision.quality import grade
 from sightgrid.vision.regions import (
@@ -52,8 +50,7 @@ class LiveView(CameraView):
         camera: str,
         *,
         embedder: FaceEmbedder,
-        template: Floats,
-        crop_px: int,
+        framing: Framing,
         tracker: TrackerSettings = LIVE_TRACKER,
         settings: FollowingSettings | None = None,
         live: LiveSettings | None = None,
@@ -63,13 +60,11 @@ class LiveView(CameraView):
         super().__init__(
             camera,
             embedder=embedder,
-            template=template,
-            crop_px=crop_px,
+            framing=framing,
             tracker=tracker,
             settings=settings,
         )
-        self._template = template
-        self._crop_px = crop_px
+        self._framing = framing
         self._live = live or LiveSettings()
         self._cut_places: tuple[Box, ...] = ()
         self._previous_index = 0
@@ -376,8 +371,8 @@ class LiveView(CameraView):
 
     def _cut_out(self, frame: RegionFrame, detection: Detection) -> FaceCrop | None:
         """The aligned crop of a detection; ``None`` if its region does not hold all of it."""
-        corners = self._corners(detection)
-        (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+        edges = corners(detection, self._framing, width=frame.width, height=frame.height)
+        (left, top), (right, bottom) = edges.min(axis=0), edges.max(axis=0)
         wanted = area_around(
             left - 2, top - 2, right + 2, bottom + 2, width=frame.width, height=frame.height
         )
@@ -388,17 +383,13 @@ class LiveView(CameraView):
             return None
         part = region.part(wanted)
         pixels = part.bgr(full_range=frame.full_range)
-        corner = np.array([wanted.left, wanted.top], np.float32)
-        crop = align(
-            pixels, detection.landmarks - corner, template=self._template, size_px=self._crop_px
+        matrix = self._framing.matrix(detection, width=frame.width, height=frame.height)
+        crop = warp(
+            pixels,
+            moved(matrix, left=wanted.left, top=wanted.top),
+            size_px=self._framing.size_px,
         )
-        outside = outside_fraction(
-            detection.landmarks,
-            template=self._template,
-            size_px=self._crop_px,
-            width=frame.width,
-            height=frame.height,
-        )
+        outside = self._framing.outside(detection, width=frame.width, height=frame.height)
         return FaceCrop(
             pixels=crop,
             quality=grade(crop, detection, outside=outside),
@@ -408,13 +399,6 @@ class LiveView(CameraView):
             landmarks_in_frame=detection.landmarks,
             detection_score=detection.score,
         )
-
-    def _corners(self, detection: Detection) -> Floats:
-        """The crop's corners in the frame, (4, 2)."""
-        inverse = cv2.invertAffineTransform(similarity(detection.landmarks, self._template))
-        side = float(self._crop_px)
-        square = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]])
-        return (square @ inverse.T).astype(np.float32)
 
 
 def new_sighting_id(point: PathPoint) -> str:

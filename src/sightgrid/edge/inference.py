@@ -166,12 +166,10 @@ class InferenceLoop:
             self.reset(camera)
             desk.generation = message.generation
         if desk.view is None:
-            prepared = self._engine.pack.manifest.embedder_input
             desk.view = LiveView(
                 camera,
                 embedder=self._engine.embedder,
-                template=prepared.template,
-                crop_px=prepared.input_px,
+                framing=self._engine.pack.manifest.embedder_input.framing,
                 live=self._settings,
                 first_group=desk.groups,
             )

@@ -18,7 +18,7 @@ from sightgrid.domain.errors import ImageError, InvalidValue
 from sightgrid.domain.faces import Detection
 from sightgrid.domain.geometry import Bytes, Floats
 from sightgrid.offline.engine import Engine, usable_cores
-from sightgrid.vision.alignment import align
+from sightgrid.vision.framing import cut
 from sightgrid.vision.pictures import read_picture
 
 Tell = Callable[[str, int, int | None], None]
@@ -109,8 +109,7 @@ class FaceReader:
             face = central_face(self.engine.detector.detect(pixels), pixels)
         if face is None:
             return None
-        prepared = self.engine.pack.manifest.embedder_input
-        return align(pixels, face.landmarks, template=prepared.template, size_px=prepared.input_px)
+        return cut(pixels, face, self.engine.pack.manifest.embedder_input.framing)
 
 
 def central_face(faces: Sequence[Detection], pixels: Bytes) -> Detection | None:

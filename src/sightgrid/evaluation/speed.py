@@ -28,10 +28,10 @@ from sightgrid.domain.frames import Frame
 from sightgrid.domain.geometry import Bytes
 from sightgrid.domain.likeness import ImpostorCurve
 from sightgrid.offline.demo_photos import find_demo_photos, pick_face
-from sightgrid.vision.alignment import align
 from sightgrid.vision.detection import FaceDetector
 from sightgrid.vision.embedding import FaceEmbedder
 from sightgrid.vision.engine import VisionEngine
+from sightgrid.vision.framing import cut
 from sightgrid.vision.pictures import read_picture
 from sightgrid.vision.quality import grade
 from sightgrid.vision.simulation import DEMO, Subject, cut_portrait, plan, render
@@ -204,13 +204,11 @@ def _warm_up(vision: VisionEngine, frame: Frame) -> None:
 def _cutting_ms(frame: Frame, found: Sequence[Detection], vision: VisionEngine) -> list[float]:
     """What cutting out and grading each face takes. Following does it for some of them, so this
     is done beside it, and its time is in the stage ``follow`` already."""
-    prepared = vision.pack.manifest.embedder_input
+    framing = vision.pack.manifest.embedder_input.framing
     taken = []
     for face in found:
         began = time.process_time()
-        crop = align(
-            frame.pixels, face.landmarks, template=prepared.template, size_px=prepared.input_px
-        )
+        crop = cut(frame.pixels, face, framing)
         grade(crop, face, outside=0.0)
         taken.append((time.process_time() - began) * 1e3)
     return taken

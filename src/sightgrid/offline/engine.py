@@ -21,8 +21,8 @@ class Engine(VisionEngine):
 
     def enroller(self) -> FaceEnroller:
         """What turns photos into embeddings of this pack."""
-        prepared = self.pack.manifest.embedder_input
-        return FaceEnroller(self.detector, self.embedder, prepared.template, prepared.input_px)
+        framing = self.pack.manifest.embedder_input.enrolled_framing
+        return FaceEnroller(self.detector, self.embedder, framing)
 
 
 def policy_of(pack: Pack) -> Policy:

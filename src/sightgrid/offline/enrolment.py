@@ -11,11 +11,11 @@ from pathlib import Path
 
 from sightgrid.domain.errors import ImageError, SourceError
 from sightgrid.domain.faces import Detection, Embedding
-from sightgrid.domain.geometry import Bytes, Floats
+from sightgrid.domain.geometry import Bytes
 from sightgrid.domain.people import EnrolledPerson
-from sightgrid.vision.alignment import align
 from sightgrid.vision.detection import FaceDetector
 from sightgrid.vision.embedding import FaceEmbedder
+from sightgrid.vision.framing import Framing, cut
 from sightgrid.vision.pictures import PICTURE_SUFFIXES, read_picture
 
 # a second face at least this large beside the largest makes it a guess whom the photo shows
@@ -36,11 +36,18 @@ class FaceEnroller:
 
     detector: FaceDetector
     embedder: FaceEmbedder
-    template: Floats
-    crop_px: int
+    framing: Framing
 
     def embed_only_face(self, pixels: Bytes, *, where: str) -> Embedding:
         """The embedding of the one face a photo is about.
+
+        Raises:
+            ImageError: there is no face, or several of about one size.
+        """
+        return self.embedder.embed([self.crop_only_face(pixels, where=where)])[0]
+
+    def crop_only_face(self, pixels: Bytes, *, where: str) -> Bytes:
+        """The same face cut out, (S, S, 3) uint8 BGR.
 
         Raises:
             ImageError: there is no face, or several of about one size.
@@ -55,8 +62,7 @@ class FaceEnroller:
                 "be told",
                 hint="crop it to one person",
             )
-        crop = align(pixels, faces[0].landmarks, template=self.template, size_px=self.crop_px)
-        return self.embedder.embed([crop])[0]
+        return cut(pixels, faces[0], self.framing)
 
 
 def _prominence(face: Detection, pixels: Bytes) -> float:

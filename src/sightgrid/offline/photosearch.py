@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sightgrid.domain.faces import Embedding
 from sightgrid.domain.geometry import Box, Bytes
 from sightgrid.offline.engine import Engine
-from sightgrid.vision.alignment import align
+from sightgrid.vision.framing import cut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,13 +20,9 @@ class PhotoFace:
 
 def faces_of(pixels: Bytes, engine: Engine) -> list[PhotoFace]:
     """The faces of a picture (H, W, 3) uint8 BGR, from left to right."""
-    prepared = engine.pack.manifest.embedder_input
+    framing = engine.pack.manifest.embedder_input.framing
     detections = sorted(engine.detector.detect(pixels), key=lambda face: face.box.left)
-    crops = [
-        align(pixels, face.landmarks, template=prepared.template, size_px=prepared.input_px)
-        for face in detections
-    ]
-    embeddings = engine.embedder.embed(crops)
+    embeddings = engine.embedder.embed([cut(pixels, face, framing) for face in detections])
     return [
         PhotoFace(face.box, embedding)
         for face, embedding in zip(detections, embeddings, strict=True)

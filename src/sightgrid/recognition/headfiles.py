@@ -46,6 +46,7 @@ class TrainingFacts:
 
     ``total_parameters`` counts the frozen network and the head; ``epochs`` are passes over all
     images; ``accuracy`` is cross-validated, 0-1, ``None`` where no person has two images;
+    ``held_out_accuracy`` is of images kept apart on purpose, ``None`` where none were;
     ``stranger_rate`` is the share of strangers that the threshold lets pass, as measured on
     ``stranger_images`` of people left out of training, ``None`` where there were too few people.
     """
@@ -60,6 +61,8 @@ class TrainingFacts:
     secs_per_epoch: float
     accuracy: float | None
     folds: int
+    held_out_accuracy: float | None
+    held_out_images: int
     stranger_rate: float | None
     stranger_images: int
     source: str
@@ -210,9 +213,10 @@ def _restored(document: Mapping[str, Any], arrays: dict[str, Floats]) -> Trained
     if document["kind"] not in list(HeadKind):
         raise HeadError(f"heads of kind {document['kind']!r} are not known here")
     kind = HeadKind(document["kind"])
-    classes = tuple(document["classes"])
-    if not classes or list(classes) != sorted(set(classes)):
-        raise HeadError("its people must be sorted, each named once")
+    named = document["classes"]
+    if not isinstance(named, list) or not named or named != sorted(set(named)):
+        raise HeadError("its people must be a list, sorted, each named once")
+    classes = tuple(named)
     for name in classes:
         fault = name_fault(name)
         if fault is not None:

@@ -43,7 +43,18 @@ def align(pixels: Bytes, landmarks: Floats, *, template: Floats, size_px: int) -
     Returns:
         (size_px, size_px, 3) uint8; black where the crop reaches over the frame's edge.
     """
-    matrix = similarity(landmarks, template)
+    return warp(pixels, similarity(landmarks, template), size_px=size_px)
+
+
+def warp(pixels: Bytes, matrix: NDArray[np.float64], *, size_px: int) -> Bytes:
+    """The square that an affine transform makes of a frame.
+
+    Args:
+        pixels: (H, W, 3) uint8. matrix: (2, 3) from its pixels to those of the square.
+
+    Returns:
+        (size_px, size_px, 3) uint8; black where the square reaches over the frame's edge.
+    """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < _SHRINK_FIRST_BELOW:
         pixels, matrix = _shrink_region(pixels, matrix, scale=scale, size_px=size_px)
@@ -57,7 +68,13 @@ def outside_fraction(
     landmarks: Floats, *, template: Floats, size_px: int, width: int, height: int
 ) -> float:
     """The share of a crop's area that would lie outside a frame of width x height, 0-1."""
-    inverse = cv2.invertAffineTransform(similarity(landmarks, template))
+    matrix = similarity(landmarks, template)
+    return outside_of(matrix, size_px=size_px, width=width, height=height)
+
+
+def outside_of(matrix: NDArray[np.float64], *, size_px: int, width: int, height: int) -> float:
+    """The same for any affine transform from frame to crop."""
+    inverse = cv2.invertAffineTransform(matrix)
     steps = (np.arange(8) + 0.5) * size_px / 8
     grid = np.stack([*np.meshgrid(steps, steps), np.ones((8, 8))]).reshape(3, -1)
     across, down = inverse @ grid

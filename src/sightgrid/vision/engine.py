@@ -39,14 +39,8 @@ class VisionEngine:
 
     def view(self, camera: str, *, grouping: Grouping = Grouping.TRACKS) -> View:
         """A fresh view for one camera."""
-        prepared = self.pack.manifest.embedder_input
-        return open_view(
-            grouping,
-            camera,
-            embedder=self.embedder,
-            template=prepared.template,
-            crop_px=prepared.input_px,
-        )
+        framing = self.pack.manifest.embedder_input.framing
+        return open_view(grouping, camera, embedder=self.embedder, framing=framing)
 
     def region_detector(self, *, smallest_face_px: float | None = None) -> RegionDetector:
         """What finds the faces in the parts of frames that a live camera sends.

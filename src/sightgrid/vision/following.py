@@ -19,6 +19,7 @@ from sightgrid.domain.frames import Frame
 from sightgrid.domain.geometry import Floats
 from sightgrid.domain.tracklets import PathPoint, Tracklet
 from sightgrid.vision.embedding import FaceEmbedder
+from sightgrid.vision.framing import Framing
 from sightgrid.vision.looks import (
     Cutter,
     LookSettings,
@@ -63,14 +64,13 @@ class CameraView:
         camera: str,
         *,
         embedder: FaceEmbedder,
-        template: Floats,
-        crop_px: int,
+        framing: Framing,
         tracker: TrackerSettings | None = None,
         settings: FollowingSettings | None = None,
     ) -> None:
         self.camera = camera
         self._embedder = embedder
-        self._cutter = Cutter(template, crop_px)
+        self._cutter = Cutter(framing)
         self._tracker = Tracker(tracker or TrackerSettings())
         self._settings = settings or FollowingSettings()
         self._records: dict[int, Record] = {}

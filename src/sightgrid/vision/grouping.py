@@ -9,10 +9,10 @@ from typing import Protocol
 from sightgrid.domain.errors import InvalidValue
 from sightgrid.domain.faces import Detection, FaceCrop
 from sightgrid.domain.frames import Frame
-from sightgrid.domain.geometry import Floats
 from sightgrid.domain.tracklets import Tracklet
 from sightgrid.vision.embedding import FaceEmbedder
 from sightgrid.vision.following import CameraView
+from sightgrid.vision.framing import Framing
 from sightgrid.vision.looks import Cutter, LookSettings, Record, embed_missing, tracklet_of
 from sightgrid.vision.template_matching import (
     FaceGroup,
@@ -55,14 +55,14 @@ class View(Protocol):
 
 
 def open_view(
-    grouping: Grouping, camera: str, *, embedder: FaceEmbedder, template: Floats, crop_px: int
+    grouping: Grouping, camera: str, *, embedder: FaceEmbedder, framing: Framing
 ) -> View:
     """A fresh view for one camera."""
     match grouping:
         case Grouping.TRACKS:
-            return CameraView(camera, embedder=embedder, template=template, crop_px=crop_px)
+            return CameraView(camera, embedder=embedder, framing=framing)
         case Grouping.TEMPLATE_MATCHING:
-            return ClassicView(camera, embedder=embedder, template=template, crop_px=crop_px)
+            return ClassicView(camera, embedder=embedder, framing=framing)
 
 
 class ClassicView:
@@ -78,14 +78,13 @@ class ClassicView:
         camera: str,
         *,
         embedder: FaceEmbedder,
-        template: Floats,
-        crop_px: int,
+        framing: Framing,
         grouper: GrouperSettings | None = None,
         settings: LookSettings | None = None,
     ) -> None:
         self.camera = camera
         self._embedder = embedder
-        self._cutter = Cutter(template, crop_px)
+        self._cutter = Cutter(framing)
         self._grouper = TemplateMatchingGrouper(grouper or GrouperSettings())
         self._settings = settings or LookSettings()
         self._records: dict[FaceGroup, Record] = {}

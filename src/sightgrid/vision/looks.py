@@ -12,10 +12,9 @@ from datetime import datetime
 
 from sightgrid.domain.faces import Detection, Embedding, FaceCrop
 from sightgrid.domain.frames import Frame
-from sightgrid.domain.geometry import Floats
 from sightgrid.domain.tracklets import Look, PathPoint, Tracklet, worth_of
-from sightgrid.vision.alignment import align, outside_fraction
 from sightgrid.vision.embedding import FaceEmbedder
+from sightgrid.vision.framing import Framing, cut
 from sightgrid.vision.quality import grade
 
 
@@ -49,25 +48,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cutter:
-    """Cuts faces out of frames, aligned as the pack's embedder wants them.
+    """Cuts faces out of frames as the pack's embedder wants them."""
 
-    ``template``: (5, 2) landmarks in pixels of the crop; ``crop_px``: its side.
-    """
-
-    template: Floats
-    crop_px: int
+    framing: Framing
 
     def cut(self, frame: Frame, detection: Detection) -> FaceCrop:
-        pixels = align(
-            frame.pixels, detection.landmarks, template=self.template, size_px=self.crop_px
-        )
-        outside = outside_fraction(
-            detection.landmarks,
-            template=self.template,
-            size_px=self.crop_px,
-            width=frame.width,
-            height=frame.height,
-        )
+        pixels = cut(frame.pixels, detection, self.framing)
+        outside = self.framing.outside(detection, width=frame.width, height=frame.height)
         return FaceCrop(
             pixels=pixels,
             quality=grade(pixels, detection, outside=outside),

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sightgrid.domain.errors import PackError
-from sightgrid.domain.geometry import Floats
+from sightgrid.domain.errors import InvalidValue, PackError
+from sightgrid.vision.framing import BoxWithMargin, FivePoints
 
 PACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # a word that nothing acts on would still move embeddings into a contract of their own
@@ -82,7 +82,10 @@ class NamedDetector:
 class EmbedderInput:
     """How a face must be prepared: everything but the weights that an embedding depends on."""
 
-    input_px: int
+    framing: FivePoints | BoxWithMargin
+    """How a face is cut out of a frame; its side is the network's input."""
+    enrolled_framing: FivePoints | BoxWithMargin
+    """The same for photos of enrolled people; FaceNet's data sets are cut otherwise."""
     colour_order: str
     mean: float
     scale: float
@@ -90,14 +93,17 @@ class EmbedderInput:
     dimension: int
     numeric_class: str
     metric: str
-    template: Floats
-    """(5, 2) float32: where the landmarks go, in pixels of the input."""
     strength_middle: float
     strength_width: float
     """The logistic step from how far a raw vector lies from ``strength_origin`` to an embedding's
     strength, 0-1."""
     strength_origin: tuple[float, ...] | None = None
     """What the network makes of nothing in particular; ``None``: zero."""
+
+    @property
+    def input_px(self) -> int:
+        """The side of a crop in pixels."""
+        return self.framing.size_px
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +156,7 @@ def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
     """
     try:
         embedder = fields["embedder"]
-        template = np.array(embedder["template"], np.float32)
-        if template.shape != (5, 2):
-            raise PackError(f"{where}: embedder.template needs five points")
+        framing, enrolled_framing = _framings(embedder, where=where)
         if not PACK_NAME.fullmatch(fields["name"]):
             raise PackError(f"{where}: '{fields['name']}' is no name for a pack")
         for field, known in _KNOWN_VALUES.items():
@@ -168,7 +172,8 @@ def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
             detector=_detector(fields["detector"]),
             embedder=_model_file(embedder),
             embedder_input=EmbedderInput(
-                input_px=int(embedder["input_px"]),
+                framing=framing,
+                enrolled_framing=enrolled_framing,
                 colour_order=str(embedder["colour_order"]),
                 mean=float(embedder["mean"]),
                 scale=float(embedder["scale"]),
@@ -176,7 +181,6 @@ def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
                 dimension=int(embedder["dimension"]),
                 numeric_class=str(embedder["numeric_class"]),
                 metric=str(embedder["metric"]),
-                template=template,
                 strength_middle=float(embedder["strength"]["middle"]),
                 strength_width=float(embedder["strength"]["width"]),
                 strength_origin=_origin(embedder),
@@ -185,8 +189,47 @@ def read_manifest(fields: Mapping[str, Any], *, where: str) -> Manifest:
         )
     except KeyError as error:
         raise PackError(f"{where}: field {error} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, InvalidValue) as error:
         raise PackError(f"{where}: {error}") from error
+
+
+def _framings(
+    embedder: Mapping[str, Any], *, where: str
+) -> tuple[FivePoints | BoxWithMargin, FivePoints | BoxWithMargin]:
+    """How faces are cut out, live and for enrolment."""
+    size_px = int(embedder["input_px"])
+    told = embedder.get("framing")
+    if told is None:
+        template = np.array(embedder["template"], np.float32)
+        if template.shape != (5, 2):
+            raise PackError(f"{where}: embedder.template needs five points")
+        points = FivePoints(template, size_px)
+        return points, points
+    if told.get("kind") != "box":
+        raise PackError(
+            f"{where}: embedder.framing.kind '{told.get('kind')}' is unknown",
+            hint="known: box; without a framing, faces are aligned to the template",
+        )
+    live = BoxWithMargin(float(told["margin_px"]), size_px, size_px)
+    enrolled = told.get("enrolled")
+    if enrolled is None:
+        return live, live
+    return live, BoxWithMargin(
+        float(enrolled["margin_px"]), size_px, int(enrolled["resized_px"])
+    )
+
+
+def _framing_fields(prepared: EmbedderInput) -> dict[str, Any]:
+    framing, enrolled = prepared.framing, prepared.enrolled_framing
+    if isinstance(framing, FivePoints):
+        return {"template": [[float(str(v)) for v in point] for point in framing.template]}
+    told: dict[str, Any] = {"kind": "box", "margin_px": framing.margin_px}
+    if isinstance(enrolled, BoxWithMargin) and enrolled != framing:
+        told["enrolled"] = {
+            "margin_px": enrolled.margin_px,
+            "resized_px": enrolled.resized_px,
+        }
+    return {"framing": told}
 
 
 def _thresholds(fields: Mapping[str, Any]) -> Thresholds:
@@ -302,7 +345,7 @@ def manifest_fields(manifest: Manifest) -> dict[str, Any]:
             "numeric_class": prepared.numeric_class,
             "metric": prepared.metric,
             "strength": strength,
-            "template": [[float(str(v)) for v in point] for point in prepared.template],
-        },
+        }
+        | _framing_fields(prepared),
         "thresholds": thresholds,
     }

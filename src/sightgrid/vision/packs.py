@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -27,9 +28,11 @@ from platformdirs import user_cache_path
 
 from sightgrid.domain.errors import MissingExtra, PackError
 from sightgrid.domain.faces import EmbeddingContract
+from sightgrid.vision.framing import BoxWithMargin, FivePoints
 from sightgrid.vision.manifests import (
     PACK_NAME,
     CarriedFile,
+    EmbedderInput,
     Manifest,
     NamedDetector,
     manifest_fields,
@@ -147,23 +150,14 @@ def embedding_contract(embedder: Path, manifest: Manifest) -> EmbeddingContract:
     Raises:
         PackError: the network can't be read.
     """
-    try:
-        graph = onnx.load(embedder).graph
-    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
-        raise PackError(f"{embedder} can't be read as a network: {error}") from error
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        # some exporters keep their weights here
-        values = [item.t for item in node.attribute if item.name == "value"]
-        if node.op_type == "Constant" and values:
-            tensors[node.output[0]] = values[0]
+    tensors = _weight_tensors(embedder)
     digest = hashlib.sha256()
     for name in sorted(tensors):
         weights = numpy_helper.to_array(tensors[name])
         digest.update(f"{weights.dtype.str}{weights.shape}".encode())
         digest.update(np.ascontiguousarray(weights).tobytes())
     prepared = manifest.embedder_input
-    digest.update(np.ascontiguousarray(prepared.template, "<f4").tobytes())
+    digest.update(_framing_bytes(prepared))
     digest.update(
         json.dumps(
             [
@@ -180,6 +174,55 @@ def embedding_contract(embedder: Path, manifest: Manifest) -> EmbeddingContract:
     return EmbeddingContract(
         id=digest.hexdigest(), pack=manifest.name, dimension=prepared.dimension
     )
+
+
+def _framing_bytes(prepared: EmbedderInput) -> bytes:
+    """What a vector depends on of how faces are cut out; crops of enrolled people that are framed
+    otherwise are compared with live ones, so they are part of the same contract."""
+    framing = prepared.framing
+    if isinstance(framing, FivePoints):
+        return np.ascontiguousarray(framing.template, "<f4").tobytes()
+    boxes = [framing, prepared.enrolled_framing]
+    told = [
+        [box.margin_px, box.size_px, box.resized_px]
+        for box in boxes
+        if isinstance(box, BoxWithMargin)
+    ]
+    return json.dumps(["box", *told]).encode()
+
+
+def network_parameters(pack: Pack) -> int:
+    """How many numbers the embedder's network holds, all of them frozen.
+
+    Raises:
+        PackError: the network can't be read.
+    """
+    tensors = _weight_tensors(pack.embedder_path)
+    # whole numbers of 64 bits are shapes and axes
+    return sum(
+        math.prod(tensor.dims)
+        for tensor in tensors.values()
+        if tensor.data_type != onnx.TensorProto.INT64
+    )
+
+
+def _weight_tensors(embedder: Path) -> dict[str, onnx.TensorProto]:
+    """The tensors that a network carries, by name.
+
+    Raises:
+        PackError: the network can't be read.
+    """
+    try:
+        graph = onnx.load(embedder).graph
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
+        raise PackError(f"{embedder} can't be read as a network: {error}") from error
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        # some exporters keep their weights here
+        values = [item.t for item in node.attribute if item.name == "value"]
+        if node.op_type == "Constant" and values:
+            tensors[node.output[0]] = values[0]
+    return tensors
 
 
 def _open_folder(folder: Path) -> Pack:
