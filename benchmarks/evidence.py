@@ -26,8 +26,8 @@ from sightgrid.domain.faces import Detection
 from sightgrid.domain.geometry import Bytes
 from sightgrid.evaluation.datasets import read_people
 from sightgrid.offline.engine import Engine, open_engine
-from sightgrid.vision.framing import cut
 from sightgrid.vision.detection import YuNet
+from sightgrid.vision.framing import cut
 from sightgrid.vision.onnx import Runtime, open_network
 from sightgrid.vision.pictures import read_picture
 from sightgrid.vision.quality import grade

@@ -20,9 +20,9 @@ import onnx
 from numpy.typing import NDArray
 
 from sightgrid.offline.demo_photos import find_demo_photos, pick_face
-from sightgrid.vision.framing import cut
 from sightgrid.vision.detectors import open_detector, pack_detector
 from sightgrid.vision.dlib_resnet import measured_results
+from sightgrid.vision.framing import cut
 from sightgrid.vision.onnx import Runtime, open_network
 from sightgrid.vision.packs import Pack, load_pack
 from sightgrid.vision.pictures import read_picture

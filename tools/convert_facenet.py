@@ -76,8 +76,11 @@ def manifest(sha256: str) -> dict[str, object]:
             "dimension": 512,
             "numeric_class": "fp32",
             "metric": "cosine",
-            "margin": 32,
-            "template": [[54.7, 61.3], [105.3, 61.3], [80.0, 90.0], [59.2, 119.0], [100.8, 119.0]],
+            "framing": {
+                "kind": "box",
+                "margin_px": 32,
+                "enrolled": {"margin_px": 44, "resized_px": 182},
+            },
             "strength": {"middle": 0.0, "width": 1.0},
         },
         "thresholds": {

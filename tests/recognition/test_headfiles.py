@@ -151,7 +151,7 @@ def test_a_class_list_that_is_a_text_names_nobody(tmp_path: Path) -> None:
 def test_a_head_of_another_contract_is_refused_with_what_to_do(tmp_path: Path) -> None:
     save_head(trained(), tmp_path / "a.head")
     foreign = EmbeddingContract(id="cd" * 32, pack="dlib", dimension=WIDTH)
-    with pytest.raises(ContractMismatch, match="'default'.*'dlib'") as caught:
+    with pytest.raises(ContractMismatch, match=r"'default'.*'dlib'") as caught:
         load_head(tmp_path / "a.head", contract=foreign)
     assert "--pack default" in str(caught.value.hint)
 

@@ -17,7 +17,10 @@ from sightgrid.vision.packs import Pack
 def face(pack: Pack, yunet: YuNet, astronaut: Bytes) -> Bytes:
     (found,) = yunet.detect(astronaut)
     return align(
-        astronaut, found.landmarks, template=pack.manifest.embedder_input.framing.template, size_px=112
+        astronaut,
+        found.landmarks,
+        template=pack.manifest.embedder_input.framing.template,
+        size_px=112,
     )
 
 

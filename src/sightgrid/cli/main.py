@@ -31,6 +31,7 @@ _COMMANDS = {
     "privacy": ("privacy", "Erase somebody; check the audit."),
     "server": ("server", "Run the central server."),
     "track": ("track", "Turn recordings into trajectories."),
+    "train": ("train", "Train a head that names faces."),
     "up": ("up", "Run sightgrid on this machine."),
     "user": ("user", "Add accounts, list them, change what they may do."),
 }

@@ -40,13 +40,20 @@ from sightgrid.cli.output import (
     type=click.Path(path_type=Path),
     help="Folder of enrolled people: a folder a person, or photos named for the person.",
 )
-@click.option("--pack", default="default", show_default=True, help="Model pack.")
+@click.option(
+    "--head",
+    "head_file",
+    type=click.Path(path_type=Path),
+    help="A trained head that names people, in place of --people.",
+)
+@click.option("--pack", help="Model pack. Default: the preset's, default.")
 @click.option(
     "--preset",
-    type=click.Choice(["default", "cctv-classic"]),
+    type=click.Choice(["default", "cctv-classic", "facenet-classic"]),
     default="default",
     show_default=True,
-    help="Sets detector and grouping; cctv-classic is haar with template-matching.",
+    help="Sets what is not given: cctv-classic is haar with template-matching, facenet-classic "
+    "MTCNN, the pack facenet and an SVM trained on --people.",
 )
 @click.option(
     "--detector",
@@ -67,7 +74,8 @@ def command(
     starts: tuple[str, ...],
     grid_file: Path | None,
     people: Path | None,
-    pack: str,
+    head_file: Path | None,
+    pack: str | None,
     preset: str,
     detector: str | None,
     grouping: str | None,
@@ -88,6 +96,8 @@ def command(
     from sightgrid.offline.presets import preset_named
     from sightgrid.offline.tracking import Step, TrackRequest, track
 
+    if head_file is not None and people is not None:
+        raise click.UsageError("--head knows its people already; leave --people or --head out")
     try:
         named = name_sources(sources, starts=starts)
     except InvalidValue as error:
@@ -100,7 +110,9 @@ def command(
         out=out,
         grid=grid,
         people=people,
-        pack=pack,
+        head=head_file,
+        train=chosen.head,
+        pack=pack or chosen.pack,
         detector=detector or chosen.detector,
         grouping=grouping or chosen.grouping,
         annotate=annotate,

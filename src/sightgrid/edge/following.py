@@ -388,6 +388,7 @@ class LiveView(CameraView):
             pixels,
             moved(matrix, left=wanted.left, top=wanted.top),
             size_px=self._framing.size_px,
+            repeat_edge=self._framing.repeat_edge,
         )
         outside = self._framing.outside(detection, width=frame.width, height=frame.height)
         return FaceCrop(

@@ -181,6 +181,27 @@ class Identification:
     wrong: tuple[Wrong, ...]
 
 
+def deal_to_head(people: Sequence[PersonPhotos], head: Head) -> Deal:
+    """Every photo asked about a head that is trained already: people it has learned are known.
+
+    Raises:
+        InvalidValue: it has learned none of these people.
+    """
+    names = tuple(sorted({*(person.name for person in people), *head.classes}))
+    number = {name: place for place, name in enumerate(names)}
+    owners = [person for person in people for _ in person.photos]
+    probes = tuple(
+        Probe((photo,), number[person.name], person.name in head.classes)
+        for photo, person in enumerate(owners)
+    )
+    if not any(probe.known for probe in probes):
+        raise InvalidValue(
+            "the head has learned none of these people",
+            hint="folders must be named as those it was trained on",
+        )
+    return Deal(names, (), probes)
+
+
 def identify(
     dealt: Deal, *, photos: PhotoVectors, head: Head, wrong_shown: int = 0
 ) -> Identification:
@@ -204,7 +225,26 @@ def identify(
     )
     fit_secs = perf_counter() - began
     classes = np.array([int(label) for label in head.classes])
+    return _asked(dealt, photos, head, classes, enrolled, fit_secs, wrong_shown)
 
+
+def identify_with(dealt: Deal, *, photos: PhotoVectors, head: Head) -> Identification:
+    """Asks a head that is trained already about every probe of :func:`deal_to_head`."""
+    number = {name: place for place, name in enumerate(dealt.names)}
+    classes = np.array([number[label] for label in head.classes])
+    return _asked(dealt, photos, head, classes, [], 0.0, 0)
+
+
+def _asked(
+    dealt: Deal,
+    photos: PhotoVectors,
+    head: Head,
+    classes: Numbers,
+    enrolled: Sequence[tuple[int, int]],
+    fit_secs: float,
+    wrong_shown: int,
+) -> Identification:
+    """What a fitted head makes of every probe; ``classes`` (C,) are the numbers of its people."""
     found, vectors = _probe_vectors(dealt.probes, photos)
     scores = np.full((len(dealt.probes), len(classes)), -np.inf)
     spent = []

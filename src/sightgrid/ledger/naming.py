@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,27 +11,43 @@ from sightgrid.ledger.groups import Group, any_apart, bar_of, mean_of_rows
 from sightgrid.recognition.bands import Bands
 from sightgrid.recognition.templates import Template
 
+Likeness = Callable[[Floats], Floats]
+"""Vectors (N, D) to how alike each is to every enrolled person, (N, people): a similarity on the
+scale of the pack's thresholds, or -1 for whom it can't be."""
+
+
+def cosines_to(enrolled: Sequence[Floats]) -> Likeness:
+    """The cosine to each person's mean face."""
+    known = np.stack(enrolled) if enrolled else np.zeros((0, 0), np.float32)
+
+    def alike(vectors: Floats) -> Floats:
+        return vectors @ known.T if len(known) else np.zeros((len(vectors), 0), np.float32)
+
+    return alike
+
 
 def name_groups(
     groups: list[Group],
-    enrolled: Sequence[Floats],
+    alike: Likeness,
     templates: Sequence[Template | None],
     apart: set[tuple[int, int]],
     bands: Bands,
 ) -> None:
     """Gives groups to the enrolled people they are, best match first; groups of one person are
     joined unless two of their sightings can't be one person."""
-    if not enrolled or not groups:
+    if not groups:
         return
-    known = np.stack(enrolled)
-    scores = np.stack([item.vector for item in groups]) @ known.T
+    scores = alike(np.stack([item.vector for item in groups]))
+    people = scores.shape[1]
+    if not people:
+        return
     taken: dict[int, Group] = {}
     for index in np.argsort(-scores.max(axis=1), kind="stable"):
         item = groups[index]
         # whoever is elsewhere at that moment is out of the question: this is somebody like them
         possible = [
             person
-            for person in range(len(enrolled))
+            for person in range(people)
             if person not in taken or not any_apart(taken[person].rows, item.rows, apart)
         ]
         best, lead = _leader(scores[index], possible)
@@ -65,6 +81,7 @@ def take_in_the_rest(
     groups: list[Group],
     templates: Sequence[Template | None],
     enrolled: Sequence[Floats],
+    alike: Likeness,
     apart: set[tuple[int, int]],
     bands: Bands,
 ) -> None:
@@ -84,6 +101,8 @@ def take_in_the_rest(
     centres = np.stack(
         [item.vector if item.person is None else enrolled[item.person] for item in choices]
     )
+    columns = [column for column, item in enumerate(choices) if item.person is not None]
+    numbers = [item.person for item in choices if item.person is not None]
     rest = [
         (row, template)
         for row, template in enumerate(templates)
@@ -93,6 +112,8 @@ def take_in_the_rest(
     for row, template in rest:
         bar = bar_of(template.worth, bands)
         scores = centres @ template.vector
+        if len(columns):
+            scores[columns] = alike(template.vector[None])[0, numbers]
         best = int(scores.argmax())
         runner_up = float(np.partition(scores, -2)[-2]) if len(scores) > 1 else -1.0
         least = bands.same if choices[best].person is None else bands.likely

@@ -21,7 +21,7 @@ from sightgrid.domain.presence import Sighting
 from sightgrid.ledger.answers import Settlement, answer
 from sightgrid.ledger.constraints import cannot_links
 from sightgrid.ledger.groups import Group, bar_of, mean_of_rows
-from sightgrid.ledger.naming import name_groups, take_in_the_rest
+from sightgrid.ledger.naming import Likeness, cosines_to, name_groups, take_in_the_rest
 from sightgrid.ledger.pooling import pool_of, pooled_groups, take_in_by_evidence
 from sightgrid.recognition.bands import Bands
 from sightgrid.recognition.calibration import Policy
@@ -42,11 +42,14 @@ def settle(
     grid: CameraGrid,
     policy: Policy,
     evidence: EvidenceModel | None = None,
+    likeness: Likeness | None = None,
 ) -> Settlement:
     """Decides every sighting of a recording.
 
     Args:
         policy: the budgets of mistakes that the thresholds have to keep.
+        likeness: how alike faces are to the people, if something else than the cosine to their
+            mean face shall say it: a trained head.
         evidence: the embedder's evidence model, if there is one: sightings are then grouped by it
             instead of by plain similarity.
 
@@ -57,6 +60,7 @@ def settle(
     templates = [template_of(sighting.looks, outlier=policy.outlier) for sighting in ordered]
     enrolled = [mean_of(person.faces) for person in people]
     _check_contracts(templates, people)
+    alike = likeness or cosines_to(enrolled)
     apart: set[tuple[int, int]] = set()
     for one, other in cannot_links(ordered, grid=grid):
         apart |= {(one, other), (other, one)}
@@ -73,7 +77,7 @@ def settle(
         rough = _found_groups(founders, templates, apart, bands)
         bands = policy.bands(enrolled=len(people), identities=len(rough))
         groups = _found_groups(founders, templates, apart, bands)
-        name_groups(groups, enrolled, templates, apart, bands)
+        name_groups(groups, alike, templates, apart, bands)
     else:
         pool = pool_of(ordered, templates, model=evidence, grid=grid)
 
@@ -90,7 +94,7 @@ def settle(
         identities = len(pooled(len(founders)))
         bands = policy.bands(enrolled=len(people), identities=identities)
         groups = pooled(identities)
-        name_groups(groups, enrolled, templates, apart, bands)
+        name_groups(groups, alike, templates, apart, bands)
         take_in_by_evidence(
             groups,
             pool,
@@ -98,7 +102,7 @@ def settle(
             least_nats=policy.nats(identities=identities),
             identities=identities,
         )
-    take_in_the_rest(groups, templates, enrolled, apart, bands)
+    take_in_the_rest(groups, templates, enrolled, alike, apart, bands)
     return answer(groups, ordered, templates, people, enrolled, bands)
 
 

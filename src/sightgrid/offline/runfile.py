@@ -13,6 +13,7 @@ from sightgrid.offline.engine import Engine
 from sightgrid.offline.enrolment import Enrolment
 from sightgrid.offline.results import RunResult
 from sightgrid.recognition.bands import Bands
+from sightgrid.recognition.headfiles import TrainedHead
 from sightgrid.vision.detectors import DetectorName, detector_files
 from sightgrid.vision.manifests import ModelFile
 from sightgrid.vision.sources import Clock
@@ -26,6 +27,7 @@ def settings_in_words(
     detector: str,
     grouping: str,
     visit_gap_secs: float,
+    head: TrainedHead | None = None,
 ) -> dict[str, str]:
     """What the run was made with, in words; thresholds with what they hold for."""
     policy = engine.policy
@@ -47,6 +49,8 @@ def settings_in_words(
             "confirmed from": f"similarity {bands.confirmed:.2f}: wrong names at most "
             f"{budget(policy.confirmed)}, with {enrolled} enrolled",
         }
+    if head is not None:
+        settings["named by"] = f"head {head.head.kind.value}, trained {head.facts.trained_at}"
     return settings | {"visit gap": f"{visit_gap_secs:g} s", "sightgrid": __version__}
 
 

@@ -22,7 +22,7 @@ from sightgrid.ledger.recording import record
 from sightgrid.ledger.settling import settle
 from sightgrid.offline.annotate import annotate_source, labels_by_frame
 from sightgrid.offline.engine import Engine, open_engine, usable_cores
-from sightgrid.offline.enrolment import Enrolment, enrol_folder
+from sightgrid.offline.knowing import known_people
 from sightgrid.offline.naming import NamedSource
 from sightgrid.offline.outfolder import check_free, staged
 from sightgrid.offline.report import write_report
@@ -32,6 +32,7 @@ from sightgrid.offline.runfile import settings_in_words, write_run
 from sightgrid.offline.tables import write_tables
 from sightgrid.offline.watching import watch
 from sightgrid.recognition.evidence import evidence_model
+from sightgrid.recognition.heads import HeadKind
 from sightgrid.store import Store
 from sightgrid.trajectory.visits import visits as visits_of
 from sightgrid.vision.grouping import Grouping, grouping_named
@@ -57,6 +58,9 @@ class TrackRequest:
     out: Path
     grid: CameraGrid = field(default_factory=CameraGrid)
     people: Path | None = None
+    head: Path | None = None
+    train: HeadKind | None = None
+    """A head to train on ``people`` for this run; a preset may ask for one."""
     pack: str = "default"
     detector: str | None = None
     grouping: str = Grouping.TRACKS
@@ -109,7 +113,14 @@ def track(
     say = tell or (lambda _: None)
     say(Step("opening the pack", 0, None))
     engine = open_engine(request.pack, detector=request.detector)
-    enrolment = _enrol(request, engine, say)
+    known = known_people(
+        engine,
+        people=request.people,
+        head=request.head,
+        train=request.train,
+        tell=lambda task, done, total: say(Step(task, done, total)),
+    )
+    enrolment, trained = known.enrolment, known.head
     with staged(request.out) as stage:
         (stage / "crops").mkdir()
         statuses: list[SourceStatus] = []
@@ -137,6 +148,7 @@ def track(
             grid=request.grid,
             policy=engine.policy,
             evidence=evidence_model(engine.pack.contract.id),
+            likeness=None if trained is None else trained.likeness,
         )
         visits = visits_of(settlement.decisions, gap_secs=VISIT_GAP_SECS, grid=request.grid)
         result = RunResult(
@@ -154,6 +166,7 @@ def track(
                 detector=engine.detector_name.value,
                 grouping=request.grouping,
                 visit_gap_secs=VISIT_GAP_SECS,
+                head=trained,
             ),
         )
         say(Step("writing the results", 0, None))
@@ -201,17 +214,6 @@ def _check_any_there(sources: Sequence[NamedSource]) -> None:
             reasons.append((str(error), error.hint))
     if len(reasons) == len(sources):
         raise _none_readable(reasons)
-
-
-def _enrol(request: TrackRequest, engine: Engine, say: Callable[[Step], None]) -> Enrolment:
-    if request.people is None:
-        return Enrolment((), ())
-    say(Step("enrolling people", 0, None))
-    return enrol_folder(
-        request.people,
-        enroller=engine.enroller(),
-        same=engine.policy.curve.threshold(engine.policy.stranger_merges),
-    )
 
 
 class _Reading:

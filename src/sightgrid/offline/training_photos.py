@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def read_training_folder(
     faces: list[tuple[int, list[Floats] | str]] = []
 
     def embed(number: int) -> tuple[int, list[Floats] | str]:
-        name, photo = files[number]
+        _, photo = files[number]
         try:
             crop = engine.enroller().crop_only_face(read_picture(photo), where=str(photo))
         except ImageError as error:
@@ -143,25 +144,26 @@ def check_enough(people: int, *, where: str) -> None:
 def faces_of_people(
     people: Sequence[EnrolledPerson], *, contract_id: str, pack: str
 ) -> TrainingFaces:
-    """The faces that a site's people were enrolled with, as far as this pack made them.
+    """The faces that a site's people were enrolled with, as far as this pack made them. People
+    without any face are left out.
 
     Raises:
         InvalidValue: fewer than two people, one without a face of this pack, or two of one name.
     """
-    check_enough(len(people), where="the site")
-    names = [person.name for person in people]
-    for name in names:
-        if names.count(name) > 1:
+    check_enough(sum(bool(person.faces) for person in people), where="the site")
+    for name, times in Counter(person.name for person in people).items():
+        if times > 1:
             raise InvalidValue(
                 f"two people are named {name}, so a head could not tell which it means",
                 hint="tell them apart in the name",
             )
     vectors, labels = [], []
-    for person in people:
+    # those who chose a way without their face are nobody's mistake
+    for person in (one for one in people if one.faces):
         own = [face.vector for face in person.faces if face.contract.id == contract_id]
         if not own:
             raise InvalidValue(
-                f"{person.name} has no images: no face was enrolled with pack '{pack}'",
+                f"{person.name} has no images: none of their faces was enrolled with pack '{pack}'",
                 hint="enrol photos of this person, or train with the pack they were enrolled with",
             )
         vectors += own

@@ -46,20 +46,28 @@ def align(pixels: Bytes, landmarks: Floats, *, template: Floats, size_px: int) -
     return warp(pixels, similarity(landmarks, template), size_px=size_px)
 
 
-def warp(pixels: Bytes, matrix: NDArray[np.float64], *, size_px: int) -> Bytes:
+def warp(
+    pixels: Bytes, matrix: NDArray[np.float64], *, size_px: int, repeat_edge: bool = False
+) -> Bytes:
     """The square that an affine transform makes of a frame.
 
     Args:
         pixels: (H, W, 3) uint8. matrix: (2, 3) from its pixels to those of the square.
+        repeat_edge: what lies beyond the frame's edge is like the edge, not black.
 
     Returns:
-        (size_px, size_px, 3) uint8; black where the square reaches over the frame's edge.
+        (size_px, size_px, 3) uint8.
     """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < _SHRINK_FIRST_BELOW:
         pixels, matrix = _shrink_region(pixels, matrix, scale=scale, size_px=size_px)
     crop: Bytes = cv2.warpAffine(
-        pixels, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0)
+        pixels,
+        matrix,
+        (size_px, size_px),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE if repeat_edge else cv2.BORDER_CONSTANT,
+        borderValue=(0, 0, 0),
     ).astype(np.uint8, copy=False)
     return crop
 

@@ -100,4 +100,5 @@ def standardised(crop: Bytes) -> Bytes:
     values = crop.astype(np.float32)
     deviation = max(float(values.std()), 1.0 / float(np.sqrt(values.size)))
     levels = (values - float(values.mean())) / deviation * _DEVIATION + _MIDDLE
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    rounded: Bytes = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return rounded

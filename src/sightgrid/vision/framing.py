@@ -8,7 +8,7 @@ transform from pixels of the frame to pixels of the crop; all else is shared.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -23,7 +23,10 @@ Matrix = NDArray[np.float64]
 
 
 class Framing(Protocol):
-    """Where a face's crop lies in a frame. ``size_px``: the side of the crop."""
+    """Where a face's crop lies in a frame. ``size_px``: the side of the crop; ``repeat_edge``: what
+    lies beyond the frame's edge is like the edge, not black."""
+
+    repeat_edge: ClassVar[bool]
 
     @property
     def size_px(self) -> int: ...
@@ -42,6 +45,8 @@ class FivePoints:
     ``template``: (5, 2) float32 in pixels of the crop. The crop is black where it reaches over the
     frame's edge.
     """
+
+    repeat_edge: ClassVar[bool] = False
 
     template: Floats
     size_px: int
@@ -66,6 +71,9 @@ class BoxWithMargin:
     A margin of 32 scaled to 160 is what FaceNet's live program cuts, one of 44 scaled to 182, and
     of it the middle 160, what its data sets are made of.
     """
+
+    # it ends at the edge, and half a pixel of what it ends with lies beyond
+    repeat_edge: ClassVar[bool] = True
 
     margin_px: float
     size_px: int
@@ -116,7 +124,10 @@ def cut(pixels: Bytes, face: Detection, framing: Framing) -> Bytes:
     """
     height, width = pixels.shape[:2]
     return warp(
-        pixels, framing.matrix(face, width=width, height=height), size_px=framing.size_px
+        pixels,
+        framing.matrix(face, width=width, height=height),
+        size_px=framing.size_px,
+        repeat_edge=framing.repeat_edge,
     )
 
 

@@ -54,9 +54,7 @@ class View(Protocol):
         """Closes everything that is still in view."""
 
 
-def open_view(
-    grouping: Grouping, camera: str, *, embedder: FaceEmbedder, framing: Framing
-) -> View:
+def open_view(grouping: Grouping, camera: str, *, embedder: FaceEmbedder, framing: Framing) -> View:
     """A fresh view for one camera."""
     match grouping:
         case Grouping.TRACKS:

@@ -214,9 +214,7 @@ def _framings(
     enrolled = told.get("enrolled")
     if enrolled is None:
         return live, live
-    return live, BoxWithMargin(
-        float(enrolled["margin_px"]), size_px, int(enrolled["resized_px"])
-    )
+    return live, BoxWithMargin(float(enrolled["margin_px"]), size_px, int(enrolled["resized_px"]))
 
 
 def _framing_fields(prepared: EmbedderInput) -> dict[str, Any]:

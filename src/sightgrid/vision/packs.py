@@ -42,6 +42,12 @@ from sightgrid.vision.manifests import (
 # two processes may be in each other's way when they replace a pack, but not this often
 _MOVES = 10
 
+# packs that sightgrid can build and use, but has no right to carry
+_NOT_SUPPLIED = {
+    "facenet": "FaceNet was trained on VGGFace2, whose terms ask for research use only",
+    "vgg-face": "VGG-Face's 580 MB were published for research use only",
+}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pack:
@@ -105,6 +111,12 @@ def load_pack(name: str) -> Pack:
     if manifest is None:
         if folder is not None:
             return _open_folder(folder)
+        if name in _NOT_SUPPLIED:
+            raise PackError(
+                f"pack '{name}': weights not supplied; {_NOT_SUPPLIED[name]}",
+                hint=f"who may use them adds them once: sightgrid models add {name}/ "
+                "(docs/packs.md says how)",
+            )
         known = sorted(shelf.keys() | installed().keys())
         raise PackError(f"there is no pack '{name}'", hint=f"known packs: {', '.join(known)}")
     if folder is not None:

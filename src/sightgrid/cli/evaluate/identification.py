@@ -16,6 +16,7 @@ from sightgrid.cli.evaluate.options import (
     on_photos,
     open_reader,
 )
+from sightgrid.cli.evaluate.trained_heads import ask_trained_heads
 from sightgrid.cli.output import interrupt_on_termination, note, progress
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ _HEADS = ("nearest-mean", "knn", "svm", "softmax")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides who is enrolled.")
 @click.option(
     "--head",
-    type=click.Choice(_HEADS),
-    default="nearest-mean",
-    show_default=True,
-    help="What compares a face with those enrolled.",
+    "heads",
+    metavar="[nearest-mean|knn|svm|softmax|FILE]",
+    multiple=True,
+    default=("nearest-mean",),
+    help="What compares a face with those enrolled; default nearest-mean. FILE, of `train`, repeatable: asked about all "
+    "photos in DIR; whom it has not learned is unknown.",
 )
 @click.option(
     "--shards",
@@ -67,7 +70,7 @@ def command(
     enrol: int,
     unknown: float,
     seed: int,
-    head: str,
+    heads: tuple[str, ...],
     shards: int,
     degrade_enrolled: bool,
     pack: str,
@@ -98,6 +101,18 @@ def command(
             f"--shards {shards}: this version can't divide people among several heads yet",
             hint="leave --shards out",
         )
+    head, stored = _named_or_files(heads)
+    if stored:
+        if plots_folder is not None:
+            raise click.UsageError("--plots is not for heads that are trained already")
+        ask_trained_heads(
+            stored,
+            people_folder=people_folder,
+            reader=open_reader(pack, detector, degrade),
+            degrade=degrade,
+            json_file=json_file,
+        )
+        return
     check_plots(plots_folder)
     people = read_people(people_folder)
     kind = HeadKind(head)
@@ -132,6 +147,22 @@ def command(
         )
         note(f"Page: {write_page(page, folder=plots_folder)}")
     answer(identification_document(result, photos) | settings, figures, "Identification", json_file)
+
+
+def _named_or_files(heads: tuple[str, ...]) -> tuple[str, list[Path]]:
+    """The one head asked for by name, or those that lie in files."""
+    files = [Path(head) for head in heads if head not in _HEADS]
+    if files and len(files) < len(heads):
+        raise click.UsageError("--head: give names of heads or files of heads, not both")
+    for file in files:
+        if not file.is_file():
+            raise click.BadParameter(
+                f"'{file}' is neither one of {', '.join(_HEADS)} nor a file",
+                param_hint="'--head'",
+            )
+    if not files and len(heads) > 1:
+        raise click.UsageError("--head: one name at a time; files of heads may be several")
+    return heads[0], files
 
 
 def identification_document(result: Identification, photos: PhotoVectors) -> dict[str, Any]:

@@ -126,9 +126,7 @@ class NearestNeighbours(Head):
         dimension: int,
     ) -> Self:
         rows = len(arrays["vectors"]) if "vectors" in arrays and arrays["vectors"].ndim else 0
-        expect(
-            arrays, {"vectors": (rows, dimension), "counts": (len(classes),)}, kind=cls.kind
-        )
+        expect(arrays, {"vectors": (rows, dimension), "counts": (len(classes),)}, kind=cls.kind)
         counts = arrays["counts"].astype(np.intp)
         if (counts != arrays["counts"]).any() or (counts < 1).any() or counts.sum() != rows:
             raise HeadError("a knn head must hold a whole number of vectors of every person")

@@ -178,7 +178,8 @@ def _accuracy(head: Head, material: Material) -> float:
         return 0.0
     best = head.scores(tested.vectors).argmax(axis=1)
     named = [head.classes[number] for number in best]
-    return sum(a == b for a, b in zip(named, tested.labels, strict=True)) / len(named)
+    right = [a == b for a, b in zip(named, tested.labels, strict=True)]
+    return float(np.mean(right))
 
 
 def _stranger_scores(
@@ -213,4 +214,4 @@ def _threshold(strangers: Scores, rate: float) -> tuple[float, float | None]:
 
 def _numbers_in(head: Head) -> int:
     """How many numbers a head answers from, trained or not."""
-    return sum(array.size for array in head.arrays().values())
+    return sum(int(array.size) for array in head.arrays().values())

@@ -1,0 +1,138 @@
+"""``train``, and what uses the heads it writes, on the demo's photos."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scenery import Scene, call
+
+from sightgrid.domain.errors import NotFound
+from sightgrid.recognition.headfiles import load_head
+
+PEOPLE = ("Eileen Collins", "Grace Hopper", "visitor A", "visitor B")
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people, three photos each: as it is, darker, blurred."""
+    from sightgrid.offline.demo_photos import find_demo_photos
+    from sightgrid.vision.pictures import read_picture
+
+    try:
+        found = {photo.name: photo.path for photo in find_demo_photos().photos}
+    except NotFound as error:
+        pytest.skip(f"{error} ({error.hint})")
+    if not set(PEOPLE) <= found.keys():
+        pytest.skip("not all of the demo's photos are installed")
+    folder = tmp_path_factory.mktemp("album")
+    for name in PEOPLE:
+        pixels = read_picture(found[name])
+        scale = 400 / max(pixels.shape[:2])
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        variants = (pixels, (pixels * 0.6).astype(np.uint8), cv2.GaussianBlur(pixels, (0, 0), 1.5))
+        (folder / name).mkdir()
+        for number, variant in enumerate(variants):
+            cv2.imwrite(str(folder / name / f"{number}.png"), variant)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def head(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("heads") / "crew.head"
+    called = call("train", "--people", album, "--head", "softmax", "--out", file)
+    assert called.code == 0, called.err
+    for said in ("trainable parameters", "516", "seconds per epoch", "cross-validated accuracy"):
+        assert said in called.out
+    assert "100.0% of images, 3 folds" in called.out
+    return file
+
+
+@pytest.mark.parametrize("kind", ["nearest-mean", "svm"])
+def test_training_tells_what_it_did(kind: str, album: Path, tmp_path: Path) -> None:
+    file, json_file = tmp_path / "a.head", tmp_path / "a.json"
+    called = call(
+        *("train", "--people", album, "--head", kind, "--out", file, "--augment", "flip"),
+        *("--copies", "2", "--json", json_file),
+    )
+    assert called.code == 0, called.err
+    told = json.loads(json_file.read_text("utf-8"))
+    assert (told["people"], told["images"], told["accuracy"]) == (4, 12, 1.0)
+    assert (told["head"], told["pack"], told["source"]) == (kind, "default", "folder")
+    assert told["total_parameters"] > 9_000_000
+    assert told["stranger_images"] == 12
+    trained = load_head(file)
+    assert trained.head.kind.value == kind
+    assert trained.contract.id == told["contract"]
+    again = call("train", "--people", album, "--head", kind, "--out", file)
+    assert "is there already" in again.failed_in_one_line()
+
+
+def test_training_refuses_what_it_can_t_learn_from(album: Path, tmp_path: Path) -> None:
+    def refused(folder: Path) -> str:
+        return call("train", "--people", folder, "--out", tmp_path / "x.head").failed_in_one_line()
+
+    folder = tmp_path / "people"
+    (folder / "anna").mkdir(parents=True)
+    (folder / "anna" / "1.png").write_bytes((album / PEOPLE[0] / "0.png").read_bytes())
+    assert "two people or more" in refused(folder)
+    (folder / "ben").mkdir()
+    assert "ben has no images" in refused(folder)
+    cv2.imwrite(str(folder / "ben" / "1.png"), np.full((200, 200, 3), 128, np.uint8))
+    assert "ben has no image that can be learned from" in refused(folder)
+    (folder / ".hidden").mkdir()
+    (folder / "..x").mkdir()
+    assert "no such folder" in refused(tmp_path / "nowhere")
+    assert not (tmp_path / "x.head").exists()
+
+
+def test_a_head_is_asked_about_photos(head: Path, album: Path, tmp_path: Path) -> None:
+    json_file = tmp_path / "a.json"
+    called = call("evaluate", "identification", album, "--head", head, "--json", json_file)
+    assert called.code == 0, called.err
+    told = json.loads(json_file.read_text("utf-8"))
+    assert (told["rank1"], told["people"], told["probes"]) == (1.0, 4, 12)
+    assert told["wrongly_named"] == 0
+    assert told["strangers_named"] is None
+    assert told["trainable_parameters"] == 4 * 129
+    wrong = call("evaluate", "identification", album, "--head", tmp_path / "no.head")
+    assert "neither one of" in wrong.failed_in_one_line(2)
+    both = call("evaluate", "identification", album, "--head", head, "--head", "svm")
+    assert "not both" in both.failed_in_one_line(2)
+
+
+def test_a_run_is_named_by_a_head(head: Path, scene: Scene, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    called = call("track", scene.short, "--out", out, "--head", head)
+    assert called.code == 0, called.err
+    rows = (out / "sightings.csv").read_text("utf-8")
+    # visitor A, who is a stranger where only the scene's people are enrolled
+    assert "visitor A" in rows
+    assert "softmax" in (out / "report.html").read_text("utf-8")
+    twice = call("track", scene.short, "--out", out, "--head", head, "--people", scene.people)
+    assert "leave --people or --head out" in twice.failed_in_one_line(2)
+
+
+def test_damaged_and_foreign_heads_are_refused(head: Path, scene: Scene, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.head"
+    data = bytearray(head.read_bytes())
+    data[-7] ^= 1
+    damaged.write_bytes(bytes(data))
+    called = call("track", scene.short, "--out", tmp_path / "run", "--head", damaged)
+    assert "damaged" in called.failed_in_one_line()
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_classic_of_facenet_says_that_its_weights_are_not_supplied(
+    scene: Scene, tmp_path: Path
+) -> None:
+    called = call(
+        *("track", scene.short, "--out", tmp_path / "run", "--preset", "facenet-classic"),
+        *("--people", scene.people),
+    )
+    line = called.failed_in_one_line()
+    assert "weights not supplied" in line
+    assert "models add" in line
