@@ -49,8 +49,8 @@ _HEADS = ("nearest-mean", "knn", "svm", "softmax")
     metavar="[nearest-mean|knn|svm|softmax|FILE]",
     multiple=True,
     default=("nearest-mean",),
-    help="What compares a face with those enrolled; default nearest-mean. FILE, of `train`, repeatable: asked about all "
-    "photos in DIR; whom it has not learned is unknown.",
+    help="What compares a face with those enrolled; default nearest-mean. FILE, of `train`, "
+    "repeatable: asked about all photos in DIR; whom it has not learned is unknown.",
 )
 @click.option(
     "--shards",
