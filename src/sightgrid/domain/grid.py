@@ -52,6 +52,12 @@ class CameraGrid:
             return min(ways)
         return 0.0 if frozenset((one, other)) in self.apart else None
 
+    def apart_from(self, camera: str) -> frozenset[str]:
+        """The cameras on which nobody can be while, or just before or after, on this one."""
+        named = {name for link in self.links for name in (link.origin, link.target)}
+        named.update(*self.apart)
+        return frozenset(one for one in named if self.least_secs(camera, one) is not None)
+
     def forbids(
         self,
         one: str,

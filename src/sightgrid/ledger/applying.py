@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.presence import Decision, Match, Sighting
-from sightgrid.ledger.deciding import Before, Verdict
+from sightgrid.ledger.deciding import Before, Fresh, Verdict
 from sightgrid.ledger.extending import extend_visits
 from sightgrid.ledger.projection import LiveGallery
 from sightgrid.recognition.templates import Template
@@ -30,13 +30,15 @@ from sightgrid.store.standings import Standing
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """What a batch of sightings is decided on. The site is locked."""
+    """What a batch of sightings is decided on. The site is locked. ``fresh`` are the sightings
+    decided on it so far, by their ids."""
 
     tx: Transaction
     gallery: LiveGallery
     grid: CameraGrid
     visit_gap_secs: float
     at: datetime
+    fresh: dict[str, Fresh] = field(default_factory=dict)
 
 
 def before_of(ground: Ground, sighting_id: str, standing: Standing | None) -> Before | None:
@@ -54,20 +56,34 @@ def apply(
     template: Template | None,
     verdict: Verdict,
     before: Before | None,
+    *,
+    first: bool = False,
 ) -> Match:
-    """Stores the answer for a stored sighting and everything that follows from it."""
+    """Stores the answer for a stored sighting and everything that follows from it; the gallery
+    knows of it afterwards.
+
+    Args:
+        first: this revision has no answer yet.
+    """
     tx, match = ground.tx, verdict.match
     if verdict.mints:
         minted = mint(tx, minted_at=sighting.first_seen)
         match = replace(match, serial=minted.serial)
     own = None if before is None else before.own
-    record_decision(tx, Decision(sighting, match), decided_at=ground.at, own=own)
+    record_decision(tx, Decision(sighting, match), decided_at=ground.at, own=own, first=first)
     contribution = _save_contribution(ground, sighting, template, match, verdict, before)
+    ground.fresh[sighting.sighting_id] = Fresh(
+        sighting, match.serial, None if template is None else template.vector
+    )
     moved = before is not None and before.root != match.serial
     if before is not None and moved:
         _leave(ground, sighting, before, verdict, into=match.serial)
     if match.serial is not None:
-        _join(ground, sighting, match.serial, contribution, before, verdict.vacated)
+        saved = _join(ground, sighting, match.serial, contribution, before, verdict)
+        if not moved and ground.gallery.learn(saved, minted=verdict.mints):
+            return match
+    if moved or match.serial is not None:
+        ground.gallery.refresh(tx, now=ground.at)
     return match
 
 
@@ -144,9 +160,9 @@ def _join(
     root: int,
     contribution: Contribution | None,
     before: Before | None,
-    vacated: int | None,
-) -> None:
-    """Adds a sighting, or its newer revision, to its identity."""
+    verdict: Verdict,
+) -> Prototype:
+    """Adds a sighting, or its newer revision, to its identity; what this looks like now."""
     tx, gallery = ground.tx, ground.gallery
     known = gallery.get(root)
     prototype = Prototype(root, gallery.contract.id) if known is None else known.prototype
@@ -154,8 +170,8 @@ def _join(
         prototype = without_sighting(prototype, before.contribution)
     if contribution is not None:
         prototype = with_sighting(prototype, contribution)
-    save_prototype(tx, prototype)
-    family = gallery.family(root)
+    saved = save_prototype(tx, prototype)
+    family, vacated = gallery.family(root), verdict.vacated
     extend_visits(
         tx,
         root,
@@ -164,5 +180,7 @@ def _join(
         first_seen=sighting.first_seen,
         last_seen=sighting.last_seen,
         added=sighting,
+        first=verdict.mints,
         gap_secs=ground.visit_gap_secs,
     )
+    return saved

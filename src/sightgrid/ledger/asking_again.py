@@ -5,7 +5,7 @@ Somebody often comes into view too far away to be anybody, and is known a moment
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from sightgrid.ledger.projection import Known
 from sightgrid.recognition.bands import Bands
 from sightgrid.recognition.templates import template_of
 from sightgrid.store.sightings import StoredSighting, sighting
-from sightgrid.store.standings import unsure_between
+from sightgrid.store.standings import Unsure, unsure_between
 
 A_WHILE = timedelta(minutes=10)
 MOST_ASKED = 20
@@ -33,13 +33,7 @@ def ask_again(
     if span.last_seen is None:
         return []
     answered = []
-    for asked in unsure_between(
-        ground.tx,
-        span.last_seen - A_WHILE,
-        span.last_seen + A_WHILE,
-        contract_id=ground.gallery.contract.id,
-        most=MOST_ASKED,
-    ):
+    for asked in _unsure(ground, span.last_seen - A_WHILE, span.last_seen + A_WHILE):
         likeness = max(
             float(one @ asked.vector) for one in (known.enrolled, known.seen) if one is not None
         )
@@ -51,9 +45,28 @@ def ask_again(
         if verdict.match.band is Band.UNSURE:
             continue
         match = apply(ground, seen, template, verdict, None)
-        ground.gallery.refresh(ground.tx, now=ground.at)
         answered.append((seen, match))
     return answered
+
+
+def _unsure(ground: Ground, start: datetime, end: datetime) -> list[Unsure]:
+    """The newest unsure sightings between two moments, those of this batch among them."""
+    stored = unsure_between(
+        ground.tx, start, end, contract_id=ground.gallery.contract.id, most=MOST_ASKED
+    )
+    found = [one for one in stored if one.sighting_id not in ground.fresh]
+    for fresh in ground.fresh.values():
+        seen = fresh.sighting
+        if (
+            fresh.serial is None
+            and fresh.vector is not None
+            and seen.closed
+            and start <= seen.last_seen <= end
+        ):
+            found.append(Unsure(seen.sighting_id, seen.last_seen, fresh.vector))
+    found.sort(key=lambda one: one.sighting_id)
+    found.sort(key=lambda one: one.last_seen, reverse=True)
+    return found[:MOST_ASKED]
 
 
 def revived(stored: StoredSighting) -> Sighting:

@@ -8,7 +8,7 @@ at the next revision; what a later revision shows to have been wrong is put righ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from sightgrid.domain.geometry import Floats
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.presence import Band, Candidate, Match, Sighting
 from sightgrid.ledger.answers import named_match, stranger_match, why_unsure
-from sightgrid.ledger.constraints import are_apart, reach_of
+from sightgrid.ledger.constraints import Presence, are_apart, reach_of
 from sightgrid.ledger.groups import bar_of
 from sightgrid.ledger.projection import Known, LiveGallery
 from sightgrid.ledger.settling import may_found
@@ -80,6 +80,16 @@ class Verdict:
         return self.match.serial == TO_BE_MINTED
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fresh:
+    """A sighting decided in the open transaction, whose rows may still be on their way. ``vector``
+    (D,) is what its looks come to, where there is anything to compare."""
+
+    sighting: Sighting
+    serial: int | None
+    vector: Floats | None
+
+
 TO_BE_MINTED = 0
 NOTHING = -1.0
 """The similarity where there is nothing to compare with."""
@@ -113,6 +123,7 @@ class Decider:
     """Decides sightings within one transaction, against a gallery that is up to date.
 
     ``only_people``: the camera serves attendance only, so nobody gets a serial here who has none.
+    ``fresh`` are the sightings decided in this transaction so far, by their ids.
     """
 
     tx: Transaction
@@ -121,20 +132,38 @@ class Decider:
     policy: Policy
     settings: LiveSettings
     only_people: bool = False
+    fresh: Mapping[str, Fresh] = field(default_factory=dict)
     _apart: set[int] | None = field(default=None, init=False)
+    _stored: bool = field(default=True, init=False)
+    _bands: tuple[tuple[int, int], Bands] | None = field(default=None, init=False)
+
+    @property
+    def bands(self) -> Bands:
+        """The similarities that apply with as many people and strangers as there are now."""
+        many = self.gallery.people, len(self.gallery)
+        if self._bands is None or self._bands[0] != many:
+            self._bands = many, bands_for(self.policy, self.gallery, self.settings)
+        return self._bands[1]
 
     def decide(
-        self, sighting: Sighting, template: Template | None, before: Before | None
+        self,
+        sighting: Sighting,
+        template: Template | None,
+        before: Before | None,
+        *,
+        stored: bool = True,
     ) -> Verdict:
         """The answer for this revision of a sighting.
 
         Args:
             before: how it stood, if an earlier revision was given to somebody.
+            stored: whether anything of it was stored before, so that somebody may have said
+                something about it.
         """
-        self._apart = None
+        self._apart, self._stored = None, stored
         if before is not None and before.own is not None:
             return self._as_edited(before)
-        bands = bands_for(self.policy, self.gallery, self.settings)
+        bands = self.bands
         if template is None or template.worth < bands.weak_look:
             return self._kept(sighting, before) or _unsure(why_unsure(template, bands), None)
         scored = self._scored(sighting, template, before)
@@ -311,20 +340,39 @@ class Decider:
     def _apart_from(self, sighting: Sighting) -> set[int]:
         """The identities that it can't be: they were elsewhere, or somebody said so."""
         if self._apart is None:
-            reach = reach_of(self.grid)
-            near = decided_near(
-                self.tx,
-                sighting.first_seen - reach,
-                sighting.last_seen + reach,
-                camera=sighting.camera,
-                besides=sighting.sighting_id,
-            )
+            said = forbidden_serials(self.tx, sighting.sighting_id) if self._stored else ()
             self._apart = {
-                self.gallery.root(other.serial)
-                for other in near
+                self.gallery.root(serial)
+                for serial, other in self._about(sighting)
                 if are_apart(other, sighting, grid=self.grid)
-            } | {self.gallery.root(one) for one in forbidden_serials(self.tx, sighting.sighting_id)}
+            } | {self.gallery.root(one) for one in said}
         return self._apart
+
+    def _about(self, sighting: Sighting) -> Iterator[tuple[int, Presence]]:
+        """Who was about at the time of a sighting, where that can keep it from being them."""
+        reach = reach_of(self.grid)
+        start, end = sighting.first_seen - reach, sighting.last_seen + reach
+        others = self.grid.apart_from(sighting.camera)
+        for near in decided_near(
+            self.tx,
+            start,
+            end,
+            camera=sighting.camera,
+            others=others,
+            besides=sighting.sighting_id,
+        ):
+            if near.sighting_id not in self.fresh:
+                yield near.serial, near
+        for one in self.fresh.values():
+            other = one.sighting
+            if (
+                one.serial is not None
+                and (other.camera == sighting.camera or other.camera in others)
+                and other.sighting_id != sighting.sighting_id
+                and other.last_seen >= start
+                and other.first_seen <= end
+            ):
+                yield one.serial, other
 
 
 def _unsure(why: str, rival: Candidate | None) -> Verdict:

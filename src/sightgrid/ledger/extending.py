@@ -29,6 +29,7 @@ def extend_visits(
     last_seen: datetime,
     added: Seen | None = None,
     removed: str | None = None,
+    first: bool = False,
     gap_secs: float = GAP_SECS,
 ) -> None:
     """Brings the visits of an identity up to date around a sighting that it got or lost.
@@ -40,9 +41,10 @@ def extend_visits(
     Args:
         added: the sighting, as it is now; it replaces an earlier revision of itself.
         removed: the id of a sighting that is somebody else's now.
+        first: the serial has just been minted, so it has no visits yet.
     """
     gap = timedelta(seconds=gap_secs)
-    near = stored_visits(tx, family, first_seen - gap, last_seen + gap)
+    near = [] if first else stored_visits(tx, family, first_seen - gap, last_seen + gap)
     if near:
         first_seen = min(first_seen, *(visit.first_seen for visit in near))
         last_seen = max(last_seen, *(visit.last_seen for visit in near))
@@ -53,7 +55,7 @@ def extend_visits(
     if removed is not None:
         seen.pop(removed, None)
     anew = visits_of_one(serial, None, seen.values(), gap_secs=gap_secs, grid=grid) if seen else ()
-    replace_visits(tx, serial, near, list(anew))
+    replace_visits(tx, serial, near, list(anew), first=first)
 
 
 def reproject(

@@ -7,7 +7,7 @@ gallery's changes beyond the last one it has seen, whichever process made them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -192,18 +192,39 @@ class LiveGallery:
                 continue
             person_id = person_ids.get(serial)
             enrolled = faces.get(person_id, []) if person_id is not None else []
-            known = Known(
-                prototype,
-                person_id,
-                None if person_id is None else names.get(person_id),
-                mean_of(enrolled) if enrolled else None,
-                _unit(prototype),
+            self._remember(
+                Known(
+                    prototype,
+                    person_id,
+                    None if person_id is None else names.get(person_id),
+                    mean_of(enrolled) if enrolled else None,
+                    _unit(prototype),
+                )
             )
-            if person_id is None and known.seen is None and prototype.sightings == 0:
-                continue
-            self._remember(known)
+
+    def learn(self, changed: Prototype, *, minted: bool) -> bool:
+        """Takes over a change that this transaction has just made itself, without reading it back:
+        an identity is as it was but for its sightings, or has just been minted for a stranger.
+        ``False`` if it isn't known here; then it takes a :meth:`refresh`.
+
+        The site has to be locked, and everything before this change must have been replayed.
+        """
+        known = self._known.get(changed.serial)
+        if known is None and not minted:
+            return False
+        self._touched.append(changed.serial)
+        self._watermark = changed.change_no
+        self._forget(changed.serial)
+        seen = _unit(changed)
+        if known is None:
+            self._remember(Known(changed, None, None, None, seen))
+        else:
+            self._remember(replace(known, prototype=changed, seen=seen))
+        return True
 
     def _remember(self, known: Known) -> None:
+        if known.person_id is None and known.seen is None and known.prototype.sightings == 0:
+            return
         self._known[known.serial] = known
         self._people += known.person_id is not None
         if known.seen is not None:

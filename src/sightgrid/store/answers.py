@@ -14,6 +14,26 @@ from sightgrid.store.identities import DECIDED
 from sightgrid.store.schema import DECISION, SIGHTING
 from sightgrid.store.session import Transaction
 
+# by this sightings are found that may be asked about again
+_UNSURE_AT = (
+    sa.update(DECISION)
+    .where(
+        DECISION.c.site_id == sa.bindparam("its_site"),
+        DECISION.c.sighting_id.in_(sa.bindparam("ids", expanding=True)),
+    )
+    .values(
+        unsure_at=sa.case(
+            (
+                DECISION.c.band == Band.UNSURE.value,
+                sa.select(SIGHTING.c.last_seen)
+                .where(DECIDED, SIGHTING.c.closed)
+                .correlate(DECISION)
+                .scalar_subquery(),
+            )
+        )
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -70,6 +90,8 @@ def give(tx: Transaction, answers: Iterable[Answer]) -> None:
             .values(serial=sa.bindparam("its_serial"), band=sa.bindparam("its_band")),
             rows,
         )
+        for batch in in_batches(row["its_id"] for row in rows):
+            tx.connection.execute(_UNSURE_AT, {"its_site": tx.site_id, "ids": batch})
 
 
 def _answers(tx: Transaction, which: sa.ColumnElement[bool]) -> list[Answer]:

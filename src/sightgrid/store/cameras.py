@@ -11,6 +11,20 @@ from sightgrid.domain.grid import CameraGrid, CameraLink
 from sightgrid.store.schema import CAMERA, CAMERA_APART, CAMERA_LINK
 from sightgrid.store.session import Transaction
 
+_SITE: sa.BindParameter[int] = sa.bindparam("its_site")
+_PURPOSES = sa.select(CAMERA.c.name, CAMERA.c.purposes).where(CAMERA.c.site_id == _SITE)
+_PLACES = sa.select(CAMERA.c.name, CAMERA.c.position_x, CAMERA.c.position_y).where(
+    CAMERA.c.site_id == _SITE, CAMERA.c.position_x.is_not(None)
+)
+_LINKS = (
+    sa.select(
+        CAMERA_LINK.c.origin, CAMERA_LINK.c.target, CAMERA_LINK.c.min_secs, CAMERA_LINK.c.max_secs
+    )
+    .where(CAMERA_LINK.c.site_id == _SITE)
+    .order_by(CAMERA_LINK.c.ordinal)
+)
+_APART = sa.select(CAMERA_APART.c.one, CAMERA_APART.c.other).where(CAMERA_APART.c.site_id == _SITE)
+
 
 def save_grid(tx: Transaction, grid: CameraGrid, cameras: Iterable[str]) -> None:
     """Replaces positions, links and pairs that are apart. Cameras named in the grid or in
@@ -69,9 +83,7 @@ def add_cameras(tx: Transaction, names: Iterable[str]) -> None:
         return
     tx.cameras.update(cameras(tx))
     missing = sorted(unsure - tx.cameras)
-    if missing:
-        rows = [{"site_id": tx.site_id, "name": name} for name in missing]
-        tx.connection.execute(sa.insert(CAMERA), rows)
+    tx.insert_later(CAMERA, [{"site_id": tx.site_id, "name": name} for name in missing])
     tx.cameras.update(missing)
 
 
@@ -98,34 +110,17 @@ def set_purposes(tx: Transaction, camera: str, purposes: Iterable[str]) -> None:
 
 def purposes_of(tx: Transaction) -> dict[str, frozenset[str]]:
     """What each camera may be used for; empty means everything."""
-    rows = tx.connection.execute(
-        sa.select(CAMERA.c.name, CAMERA.c.purposes).where(CAMERA.c.site_id == tx.site_id)
-    )
+    rows = tx.connection.execute(_PURPOSES, {"its_site": tx.site_id}).all()
+    tx.cameras.update(name for name, _ in rows)
     return {name: frozenset((purposes or "").split()) for name, purposes in rows}
 
 
 def grid(tx: Transaction) -> CameraGrid:
     """The grid as it was saved; an empty one if none was."""
-    places = tx.connection.execute(
-        sa.select(CAMERA.c.name, CAMERA.c.position_x, CAMERA.c.position_y).where(
-            CAMERA.c.site_id == tx.site_id, CAMERA.c.position_x.is_not(None)
-        )
-    )
-    links = tx.connection.execute(
-        sa.select(
-            CAMERA_LINK.c.origin,
-            CAMERA_LINK.c.target,
-            CAMERA_LINK.c.min_secs,
-            CAMERA_LINK.c.max_secs,
-        )
-        .where(CAMERA_LINK.c.site_id == tx.site_id)
-        .order_by(CAMERA_LINK.c.ordinal)
-    )
-    apart = tx.connection.execute(
-        sa.select(CAMERA_APART.c.one, CAMERA_APART.c.other).where(
-            CAMERA_APART.c.site_id == tx.site_id
-        )
-    )
+    its_site = {"its_site": tx.site_id}
+    places = tx.connection.execute(_PLACES, its_site)
+    links = tx.connection.execute(_LINKS, its_site)
+    apart = tx.connection.execute(_APART, its_site)
     return CameraGrid(
         positions={name: (x, y) for name, x, y in places},
         links=tuple(CameraLink(*link) for link in links),

@@ -31,8 +31,7 @@ def save_crops(tx: Transaction, sighting_id: str, crops: Sequence[bytes | None])
         for rank, jpeg in enumerate(crops, 1)
         if jpeg is not None
     ]
-    if rows:
-        tx.connection.execute(sa.insert(CROP), rows)
+    tx.insert_later(CROP, rows)
 
 
 def crop(tx: Transaction, sighting_id: str, rank: int = 1) -> bytes | None:

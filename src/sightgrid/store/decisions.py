@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,20 +44,20 @@ def record_decision(
     *,
     decided_at: datetime,
     own: tuple[Band, int | None] | None = None,
+    first: bool = False,
 ) -> None:
-    """Stores one answer; see :func:`record_decisions`. ``own`` is what the ledger said by itself,
-    where an edit says otherwise."""
-    record_decisions(tx, [decision], decided_at=decided_at)
+    """Stores one answer; see :func:`record_decisions`.
+
+    Args:
+        own: what the ledger said by itself, where an edit says otherwise.
+        first: this revision has no answer yet that would have to be replaced.
+    """
+    row = _row(tx, decision, decided_at)
     if own is not None:
-        tx.connection.execute(
-            sa.update(DECISION)
-            .where(
-                DECISION.c.site_id == tx.site_id,
-                DECISION.c.sighting_id == decision.sighting.sighting_id,
-                DECISION.c.revision == decision.sighting.revision,
-            )
-            .values(own_band=own[0].value, own_serial=own[1])
-        )
+        row |= {"own_band": own[0].value, "own_serial": own[1]}
+    if not first:
+        _remove(tx, [row])
+    tx.insert_later(DECISION, [row])
 
 
 def record_decisions(
@@ -73,6 +73,11 @@ def record_decisions(
     rows = [_row(tx, decision, decided_at) for decision in decisions]
     if not rows:
         return
+    _remove(tx, rows)
+    tx.insert_later(DECISION, rows)
+
+
+def _remove(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     tx.connection.execute(
         sa.delete(DECISION).where(
             DECISION.c.site_id == tx.site_id,
@@ -81,7 +86,6 @@ def record_decisions(
         ),
         [{"its_id": row["sighting_id"], "its_revision": row["revision"]} for row in rows],
     )
-    tx.connection.execute(sa.insert(DECISION), rows)
 
 
 def decisions_of(tx: Transaction, serial: int) -> list[DecidedSighting]:
@@ -133,14 +137,14 @@ def decisions_of(tx: Transaction, serial: int) -> list[DecidedSighting]:
 
 
 def _row(tx: Transaction, decision: Decision, decided_at: datetime) -> dict[str, Any]:
-    match, runner_up = decision.match, decision.match.runner_up
+    match, runner_up, sighting = decision.match, decision.match.runner_up, decision.sighting
     reason = match.reason
     if len(reason) > REASON_LENGTH:
         reason = reason[: REASON_LENGTH - 1] + "…"
     return {
         "site_id": tx.site_id,
-        "sighting_id": decision.sighting.sighting_id,
-        "revision": decision.sighting.revision,
+        "sighting_id": sighting.sighting_id,
+        "revision": sighting.revision,
         "band": match.band.value,
         "serial": match.serial,
         "own_band": match.band.value,
@@ -156,4 +160,7 @@ def _row(tx: Transaction, decision: Decision, decided_at: datetime) -> dict[str,
         "runner_up_score": None if runner_up is None else float(runner_up.score),
         "reason": reason,
         "decided_at": decided_at,
+        "unsure_at": (
+            sighting.last_seen if match.band is Band.UNSURE and sighting.closed else None
+        ),
     }

@@ -18,6 +18,11 @@ from sightgrid.store.session import Transaction
 
 PURPOSE = "erasure"
 
+_AMONG = sa.select(ERASURE.c.subject_hash).where(
+    ERASURE.c.site_id == sa.bindparam("its_site"),
+    ERASURE.c.subject_hash.in_(sa.bindparam("hashes", expanding=True)),
+)
+
 Entry = tuple[str, str, datetime]
 """Hash, kind (``sighting``, ``person``), when."""
 
@@ -27,11 +32,7 @@ def erased_among(tx: Transaction, subjects: Iterable[str]) -> set[str]:
     found: set[str] = set()
     by_hash = {keyed_hash(tx, subject, purpose=PURPOSE): subject for subject in subjects}
     for batch in in_batches(by_hash):
-        rows = tx.connection.scalars(
-            sa.select(ERASURE.c.subject_hash).where(
-                ERASURE.c.site_id == tx.site_id, ERASURE.c.subject_hash.in_(batch)
-            )
-        )
+        rows = tx.connection.scalars(_AMONG, {"its_site": tx.site_id, "hashes": batch})
         found.update(by_hash[one] for one in rows)
     return found
 

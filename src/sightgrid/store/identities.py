@@ -16,7 +16,6 @@ from sightgrid.store.people import names_of, person_id
 from sightgrid.store.schema import (
     DECISION,
     IDENTITY,
-    SERIAL_COUNTER,
     SIGHTING,
     VISIT,
 )
@@ -71,18 +70,9 @@ def mint(tx: Transaction, *, minted_at: datetime, person: str | None = None) -> 
         )
         if taken is not None:
             raise InvalidValue(f"'{person}' has the serial {taken} already")
-    counter = SERIAL_COUNTER.c.site_id == tx.site_id
-    # locking the row makes a second process wait; SQLite's transaction holds the file already
-    serial = int(
-        tx.connection.execute(
-            sa.select(SERIAL_COUNTER.c.next_serial).where(counter).with_for_update()
-        ).scalar_one()
-    )
-    tx.connection.execute(sa.update(SERIAL_COUNTER).where(counter).values(next_serial=serial + 1))
-    tx.connection.execute(
-        sa.insert(IDENTITY),
-        {"site_id": tx.site_id, "serial": serial, "person_id": key, "minted_at": minted_at},
-    )
+    serial = tx.take_serial()
+    row = {"site_id": tx.site_id, "serial": serial, "person_id": key, "minted_at": minted_at}
+    tx.insert_later(IDENTITY, [row])
     return Identity(serial, person)
 
 

@@ -39,20 +39,14 @@ def write_events(
     """Adds events ``(kind, event_id, body)``. The site has to be locked."""
     if not events:
         return []
-    counter = SERIAL_COUNTER.c.site_id == tx.site_id
-    first = tx.connection.execute(
-        sa.select(SERIAL_COUNTER.c.next_event).where(counter)
-    ).scalar_one()
-    tx.connection.execute(
-        sa.update(SERIAL_COUNTER).where(counter).values(next_event=first + len(events))
-    )
+    first = tx.take_events(len(events))
     written = [
         StoredEvent(number, kind, event_id, body, at)
         for number, (kind, event_id, body) in enumerate(events, first)
     ]
-    tx.connection.execute(
-        sa.insert(EVENT),
-        [
+    tx.insert_later(
+        EVENT,
+        (
             {
                 "site_id": tx.site_id,
                 "event_no": event.event_no,
@@ -62,7 +56,7 @@ def write_events(
                 "made_at": at,
             }
             for event in written
-        ],
+        ),
     )
     return written
 

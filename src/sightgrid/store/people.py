@@ -381,8 +381,7 @@ def add_contracts(tx: Transaction, used: Iterable[EmbeddingContract]) -> None:
         for contract in new.values()
         if contract.id not in tx.contracts
     ]
-    if rows:
-        tx.connection.execute(sa.insert(CONTRACT), rows)
+    tx.insert_later(CONTRACT, rows)
     tx.contracts.update(new)
 
 

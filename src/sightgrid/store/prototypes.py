@@ -22,10 +22,57 @@ from sightgrid.store.encoding import pack_floats, unpack_floats
 from sightgrid.store.identities import DECIDED
 from sightgrid.store.schema import DECISION, IDENTITY, SERIAL_COUNTER, SIGHTING
 from sightgrid.store.schema_ledger import PROTOTYPE
-from sightgrid.store.sealing import load_keys, of_identity, of_sighting, seal, unseal
+from sightgrid.store.sealing import (
+    expect_new,
+    load_keys,
+    of_identity,
+    of_sighting,
+    seal,
+    unseal,
+)
 from sightgrid.store.session import Transaction
 
 Doubles = NDArray[np.float64]
+
+_TEMPLATE = (
+    sa.update(SIGHTING)
+    .where(
+        SIGHTING.c.site_id == sa.bindparam("its_site"),
+        SIGHTING.c.sighting_id == sa.bindparam("its_id"),
+    )
+    .values(
+        template=sa.bindparam("its_template"),
+        template_worth=sa.bindparam("its_worth"),
+        template_contract=sa.bindparam("its_contract"),
+    )
+)
+
+
+_OF_CONTRACT = sa.and_(
+    PROTOTYPE.c.site_id == sa.bindparam("its_site"),
+    PROTOTYPE.c.contract_id == sa.bindparam("its_contract"),
+)
+_REMOVAL = sa.delete(PROTOTYPE).where(
+    _OF_CONTRACT, PROTOTYPE.c.serial.in_(sa.bindparam("serials", expanding=True))
+)
+_CHANGES = (
+    sa.select(PROTOTYPE)
+    .where(
+        _OF_CONTRACT,
+        PROTOTYPE.c.change_no > sa.bindparam("known"),
+        sa.or_(
+            PROTOTYPE.c.last_seen.is_(None),
+            PROTOTYPE.c.last_seen >= sa.bindparam("since"),
+            sa.exists().where(
+                IDENTITY.c.site_id == PROTOTYPE.c.site_id,
+                IDENTITY.c.serial == PROTOTYPE.c.serial,
+                IDENTITY.c.person_id.is_not(None),
+            ),
+        ),
+    )
+    .order_by(PROTOTYPE.c.change_no)
+    .limit(sa.bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,34 +111,41 @@ def prototype(tx: Transaction, serial: int, contract_id: str) -> Prototype | Non
 
 def save_prototype(tx: Transaction, changed: Prototype) -> Prototype:
     """Stores it as the gallery's newest change. The site has to be locked."""
-    counter = SERIAL_COUNTER.c.site_id == tx.site_id
-    change_no = int(
-        tx.connection.execute(sa.select(SERIAL_COUNTER.c.next_change).where(counter)).scalar_one()
+    saved = replace(changed, change_no=tx.take_change())
+    tx.do_later(_write, (saved.serial, saved.contract_id), saved)
+    return saved
+
+
+def _write(tx: Transaction, changed: Sequence[Prototype]) -> None:
+    """Puts each in the place of the row of its serial and contract."""
+    subjects = [of_identity(one.serial) for one in changed if one.total is not None]
+    load_keys(tx, subjects)
+    expect_new(tx, subjects)
+    by_contract: dict[str, list[int]] = {}
+    for one in changed:
+        by_contract.setdefault(one.contract_id, []).append(one.serial)
+    for contract_id, serials in by_contract.items():
+        for batch in in_batches(serials):
+            its_rows = {"its_site": tx.site_id, "its_contract": contract_id, "serials": batch}
+            tx.beside.execute(_REMOVAL, its_rows)
+    tx.insert_later(
+        PROTOTYPE,
+        (
+            {
+                "site_id": tx.site_id,
+                "serial": one.serial,
+                "contract_id": one.contract_id,
+                "change_no": one.change_no,
+                "total": None if one.total is None else _sealed(tx, one, one.total),
+                "worth": float(one.worth),
+                "best_worth": float(one.best_worth),
+                "sightings": one.sightings,
+                "first_seen": one.first_seen,
+                "last_seen": one.last_seen,
+            }
+            for one in changed
+        ),
     )
-    tx.connection.execute(
-        sa.update(SERIAL_COUNTER).where(counter).values(next_change=change_no + 1)
-    )
-    values = {
-        "change_no": change_no,
-        "total": None if changed.total is None else _sealed(tx, changed, changed.total),
-        "worth": float(changed.worth),
-        "best_worth": float(changed.best_worth),
-        "sightings": changed.sightings,
-        "first_seen": changed.first_seen,
-        "last_seen": changed.last_seen,
-    }
-    its_row = _its_row(tx, changed.serial, changed.contract_id)
-    there = tx.connection.execute(sa.select(PROTOTYPE.c.change_no).where(its_row)).first()
-    if there is None:
-        key = {
-            "site_id": tx.site_id,
-            "serial": changed.serial,
-            "contract_id": changed.contract_id,
-        }
-        tx.connection.execute(sa.insert(PROTOTYPE), key | values)
-    else:
-        tx.connection.execute(sa.update(PROTOTYPE).where(its_row).values(values))
-    return replace(changed, change_no=change_no)
 
 
 def changes_after(
@@ -99,21 +153,15 @@ def changes_after(
 ) -> list[Prototype]:
     """The next changes of the gallery in order, at most ``most``; one for each identity that
     changed, its last. Strangers not seen since ``seen_since`` are left out."""
-    enrolled = sa.exists().where(
-        IDENTITY.c.site_id == PROTOTYPE.c.site_id,
-        IDENTITY.c.serial == PROTOTYPE.c.serial,
-        IDENTITY.c.person_id.is_not(None),
-    )
     rows = tx.connection.execute(
-        sa.select(PROTOTYPE)
-        .where(
-            PROTOTYPE.c.site_id == tx.site_id,
-            PROTOTYPE.c.contract_id == contract_id,
-            PROTOTYPE.c.change_no > change_no,
-            sa.or_(PROTOTYPE.c.last_seen.is_(None), PROTOTYPE.c.last_seen >= seen_since, enrolled),
-        )
-        .order_by(PROTOTYPE.c.change_no)
-        .limit(most)
+        _CHANGES,
+        {
+            "its_site": tx.site_id,
+            "its_contract": contract_id,
+            "known": change_no,
+            "since": seen_since,
+            "most": most,
+        },
     ).all()
     return _unsealed(tx, rows)
 
@@ -256,14 +304,24 @@ def save_template(
             contract_id=contract_id,
         )
     )
-    tx.connection.execute(
-        sa.update(SIGHTING)
-        .where(SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id == sighting_id)
-        .values(
-            template=sealed,
-            template_worth=None if vector is None else float(worth),
-            template_contract=None if vector is None else contract_id,
-        )
+    values = {
+        "template": sealed,
+        "template_worth": None if vector is None else float(worth),
+        "template_contract": None if vector is None else contract_id,
+    }
+    for row in reversed(tx.waiting(SIGHTING)):
+        if row["sighting_id"] == sighting_id:
+            row.update(values)
+            return
+    tx.beside.execute(
+        _TEMPLATE,
+        {
+            "its_site": tx.site_id,
+            "its_id": sighting_id,
+            "its_template": values["template"],
+            "its_worth": values["template_worth"],
+            "its_contract": values["template_contract"],
+        },
     )
 
 

@@ -11,9 +11,19 @@ import sqlalchemy as sa
 
 from sightgrid.store.batches import in_batches
 from sightgrid.store.columns import REASON_LENGTH
-from sightgrid.store.schema import SIGHTING
 from sightgrid.store.schema_arrival import QUARANTINE, RECEIVED, UNMATCHED_COUNT
 from sightgrid.store.session import Transaction
+
+_RECEIVED = sa.select(
+    RECEIVED.c.box_id,
+    RECEIVED.c.sighting_id,
+    RECEIVED.c.revision,
+    RECEIVED.c.sha256,
+    RECEIVED.c.outcome,
+).where(
+    RECEIVED.c.site_id == sa.bindparam("its_site"),
+    RECEIVED.c.sighting_id.in_(sa.bindparam("ids", expanding=True)),
+)
 
 
 class Outcome(StrEnum):
@@ -53,15 +63,7 @@ def received_of(tx: Transaction, sighting_ids: Iterable[str]) -> dict[str, list[
     """By sighting id everything that was ever received of it, whichever box sent it."""
     found: dict[str, list[Received]] = {}
     for batch in in_batches(sighting_ids):
-        rows = tx.connection.execute(
-            sa.select(
-                RECEIVED.c.box_id,
-                RECEIVED.c.sighting_id,
-                RECEIVED.c.revision,
-                RECEIVED.c.sha256,
-                RECEIVED.c.outcome,
-            ).where(RECEIVED.c.site_id == tx.site_id, RECEIVED.c.sighting_id.in_(batch))
-        )
+        rows = tx.connection.execute(_RECEIVED, {"its_site": tx.site_id, "ids": batch})
         for box_id, sighting_id, revision, sha256, outcome in rows:
             found.setdefault(sighting_id, []).append(
                 Received(box_id, sighting_id, revision, sha256, Outcome(outcome))
@@ -70,32 +72,17 @@ def received_of(tx: Transaction, sighting_ids: Iterable[str]) -> dict[str, list[
 
 
 def note_received(tx: Transaction, received: Received, *, at: datetime) -> None:
-    """Remembers a record for ever.
-
-    Raises:
-        StoreError: that revision of it was received before.
-    """
-    tx.connection.execute(
-        sa.insert(RECEIVED),
-        {
-            "site_id": tx.site_id,
-            "box_id": received.box_id,
-            "sighting_id": received.sighting_id,
-            "revision": received.revision,
-            "sha256": received.sha256,
-            "outcome": received.outcome.value,
-            "received_at": at,
-        },
-    )
-
-
-def note_box_of(tx: Transaction, sighting_id: str, box_id: str) -> None:
-    """Writes down which box a stored sighting came from."""
-    tx.connection.execute(
-        sa.update(SIGHTING)
-        .where(SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id == sighting_id)
-        .values(box_id=box_id)
-    )
+    """Remembers a record for ever; one that was received before is refused as it is written."""
+    row = {
+        "site_id": tx.site_id,
+        "box_id": received.box_id,
+        "sighting_id": received.sighting_id,
+        "revision": received.revision,
+        "sha256": received.sha256,
+        "outcome": received.outcome.value,
+        "received_at": at,
+    }
+    tx.insert_later(RECEIVED, [row])
 
 
 def quarantine(tx: Transaction, refused: Quarantined) -> None:

@@ -157,6 +157,7 @@ SIGHTING = exact_table(
     sa.Column("template_contract", BoundedText(CONTRACT_LENGTH)),
     within_site("camera", "camera"),
     sa.Index(None, "site_id", "camera", "first_seen"),
+    sa.Index(None, "site_id", "camera", "last_seen"),
     sa.Index(None, "site_id", "last_seen"),
 )
 
@@ -210,11 +211,15 @@ DECISION = exact_table(
     # what the ledger said by itself; ``band`` and ``serial`` are what holds, after edits
     sa.Column("own_band", BoundedText(BAND_LENGTH)),
     sa.Column("own_serial", sa.Integer),
+    # when its sighting was last seen, while that is closed and nobody's: by this it is found, to be
+    # asked about again
+    sa.Column("unsure_at", UtcDateTime),
     within_site("sighting", "sighting_id", ondelete="CASCADE"),
     within_site("identity", "serial"),
     within_site("identity", "runner_up_serial"),
     within_site("person", "runner_up_person_id"),
     sa.Index(None, "site_id", "serial"),
+    sa.Index(None, "site_id", "unsure_at"),
 )
 
 VISIT = exact_table(

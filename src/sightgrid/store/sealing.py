@@ -23,6 +23,10 @@ from sightgrid.store.schema_subjects import DATA_KEY
 from sightgrid.store.session import SITE_SUBJECT, Store, Transaction
 
 VERSION = b"\x01"
+_WRAPPED = sa.select(DATA_KEY.c.subject, DATA_KEY.c.wrapped).where(
+    DATA_KEY.c.site_id == sa.bindparam("its_site"),
+    DATA_KEY.c.subject.in_(sa.bindparam("subjects", expanding=True)),
+)
 THE_SITE = SITE_SUBJECT
 
 
@@ -47,9 +51,17 @@ def seal(
     """Encrypts for the database; the subject gets a key if it has none."""
     if tx.keys is None:
         return plain
+    key = _key(tx, tx.keys, subject, create=True)
+    return sealed_under(key, plain, subject=subject, purpose=purpose, contract_id=contract_id)
+
+
+def sealed_under(
+    key: bytes, plain: bytes, *, subject: str, purpose: str, contract_id: str = ""
+) -> bytes:
+    """Encrypts for the database under the key that this subject has or will have."""
     nonce = secrets.token_bytes(NONCE_BYTES)
-    opener = cipher(_key(tx, tx.keys, subject, create=True))
-    return VERSION + nonce + opener.encrypt(nonce, plain, _bound_to(subject, purpose, contract_id))
+    bound = _bound_to(subject, purpose, contract_id)
+    return VERSION + nonce + cipher(key).encrypt(nonce, plain, bound)
 
 
 def unseal(
@@ -104,11 +116,8 @@ def load_keys(tx: Transaction, subjects: Iterable[str]) -> None:
         return
     missing = [subject for subject in dict.fromkeys(subjects) if subject not in tx.data_keys]
     for batch in in_batches(missing):
-        rows = tx.connection.execute(
-            sa.select(DATA_KEY.c.subject, DATA_KEY.c.wrapped).where(
-                DATA_KEY.c.site_id == tx.site_id, DATA_KEY.c.subject.in_(batch)
-            )
-        )
+        # keys that wait to be written are in ``data_keys``
+        rows = tx.beside.execute(_WRAPPED, {"its_site": tx.site_id, "subjects": batch})
         for subject, wrapped in rows:
             tx.data_keys[subject] = tx.keys.unwrap(wrapped, subject=subject)
 
@@ -129,8 +138,7 @@ def expect_new(tx: Transaction, subjects: Iterable[str]) -> None:
                     "wrapped": tx.keys.wrap(key, subject=subject),
                 }
             )
-    if rows:
-        tx.connection.execute(sa.insert(DATA_KEY), rows)
+    tx.insert_later(DATA_KEY, rows)
 
 
 def destroy_keys(tx: Transaction, subjects: Collection[str]) -> int:

@@ -29,6 +29,7 @@ from sightgrid.store.failures import raise_in_our_words
 from sightgrid.store.keys import KEY_BYTES, SiteKeys
 from sightgrid.store.schema import PERSON, SERIAL_COUNTER, SIGHTING, SITE
 from sightgrid.store.schema_subjects import DATA_KEY
+from sightgrid.store.transaction import Transaction as Transaction
 
 T = TypeVar("T")
 
@@ -50,48 +51,6 @@ ALL_TABLES = (
     schema_ledger,
     schema_telling,
 )
-
-
-class Transaction:
-    """An open transaction on one site's rows; handed to every function of the store.
-
-    It remembers which cameras, contracts and people it has already made sure of, and the data keys
-    it has unwrapped. ``keys`` is ``None`` in a plain database.
-    """
-
-    __slots__ = ("cameras", "connection", "contracts", "data_keys", "keys", "people", "site_id")
-
-    def __init__(self, connection: sa.Connection, *, site_id: int, keys: SiteKeys | None) -> None:
-        self.connection = connection
-        self.site_id = site_id
-        self.keys = keys
-        self.cameras: set[str] = set()
-        self.contracts: set[str] = set()
-        self.people: dict[str, str] = {}
-        """Name to person id."""
-        self.data_keys: dict[str, bytes] = {}
-        """Subject to its unwrapped key."""
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """What is written inside can be undone alone: an exception undoes it and goes on."""
-        before = set(self.cameras), set(self.contracts), dict(self.people), dict(self.data_keys)
-        try:
-            with self.connection.begin_nested():
-                yield
-        except BaseException:
-            # what it remembers making was undone as well
-            self.cameras, self.contracts, self.people, self.data_keys = before
-            raise
-
-    def lock_site(self) -> None:
-        """Waits until no other process decides, mints or changes the gallery, and holds them off
-        until this transaction ends. On SQLite the transaction itself does that."""
-        self.connection.execute(
-            sa.select(SERIAL_COUNTER.c.next_serial)
-            .where(SERIAL_COUNTER.c.site_id == self.site_id)
-            .with_for_update()
-        ).scalar_one()
 
 
 class Store:
@@ -203,7 +162,9 @@ class Store:
             OutputError: the disk is full.
         """
         with self._connected() as connection, connection.begin():
-            yield Transaction(connection, site_id=DEFAULT_SITE, keys=self.keys)
+            tx = Transaction(connection, site_id=DEFAULT_SITE, keys=self.keys)
+            yield tx
+            tx.write_out()
 
     def run(self, work: Callable[[Transaction], T]) -> T:
         """Does ``work`` in a transaction, and all of it anew if the database broke the transaction
@@ -235,7 +196,9 @@ class Store:
                 options |= {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
             reading = connection.execution_options(**options)
             try:
-                yield Transaction(reading, site_id=DEFAULT_SITE, keys=self.keys)
+                tx = Transaction(reading, site_id=DEFAULT_SITE, keys=self.keys)
+                yield tx
+                tx.write_out()
             finally:
                 reading.rollback()
 

@@ -22,6 +22,14 @@ from sightgrid.store.schema import LOOK, SIGHTING
 from sightgrid.store.sealing import expect_new, of_sighting, seal, unseal
 from sightgrid.store.session import Transaction
 
+UNDECIDED: dict[str, Any] = {
+    "box_id": None,
+    "template": None,
+    "template_worth": None,
+    "template_contract": None,
+}
+"""What a new sighting's row holds until it is known where it is from and who it is."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredLook:
@@ -87,17 +95,16 @@ def insert_sightings(
     fresh = [one for one in newest.values() if one.sighting_id not in stored]
     newer = [one for one in newest.values() if one.revision > stored.get(one.sighting_id, 2**31)]
     for batch in in_batches(fresh):
-        rows = [_sighting_row(tx, one, crop_paths) for one in batch]
-        _add_what_they_need(tx, batch)
-        tx.connection.execute(sa.insert(SIGHTING), rows)
+        add_what_they_need(tx, batch)
+        tx.insert_later(SIGHTING, (_its_row(tx, one, crop_paths) | UNDECIDED for one in batch))
         expect_new(tx, (of_sighting(one.sighting_id) for one in batch))
         _insert_looks(tx, batch, crop_paths)
     for one in newer:
-        _add_what_they_need(tx, [one])
+        add_what_they_need(tx, [one])
         tx.connection.execute(
             sa.update(SIGHTING)
             .where(SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id == one.sighting_id)
-            .values(_sighting_row(tx, one, crop_paths))
+            .values(_its_row(tx, one, crop_paths))
         )
         tx.connection.execute(
             sa.delete(LOOK).where(
@@ -212,7 +219,8 @@ def _vector(tx: Transaction, look: sa.Row[Any]) -> Floats:
     )
 
 
-def _add_what_they_need(tx: Transaction, sightings: Sequence[Sighting]) -> None:
+def add_what_they_need(tx: Transaction, sightings: Sequence[Sighting]) -> None:
+    """Makes sure that the cameras and contracts of sightings have rows."""
     add_cameras(tx, {one.camera for one in sightings})
     embeddings = (look.embedding for one in sightings for look in one.looks)
     add_contracts(tx, (embedding.contract for embedding in embeddings if embedding is not None))
@@ -221,9 +229,7 @@ def _add_what_they_need(tx: Transaction, sightings: Sequence[Sighting]) -> None:
 def _insert_looks(
     tx: Transaction, sightings: Iterable[Sighting], crop_paths: Mapping[str, Sequence[str]]
 ) -> None:
-    rows = [row for one in sightings for row in _look_rows(tx, one, crop_paths)]
-    if rows:
-        tx.connection.execute(sa.insert(LOOK), rows)
+    tx.insert_later(LOOK, [row for one in sightings for row in _look_rows(tx, one, crop_paths)])
 
 
 def _revisions(tx: Transaction, ids: Iterable[str]) -> dict[str, int]:
@@ -238,12 +244,16 @@ def _revisions(tx: Transaction, ids: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _sighting_row(
+def _its_row(
     tx: Transaction, sighting: Sighting, crop_paths: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
-    crops = crop_paths.get(sighting.sighting_id, ())
+    row = sighting_row(sighting, crop_paths.get(sighting.sighting_id, ()))
+    return row | {"site_id": tx.site_id}
+
+
+def sighting_row(sighting: Sighting, crop_paths: Sequence[str]) -> dict[str, Any]:
+    """A sighting's row without its site, and without what :data:`UNDECIDED` holds."""
     return {
-        "site_id": tx.site_id,
         "sighting_id": sighting.sighting_id,
         "revision": sighting.revision,
         "closed": sighting.closed,
@@ -255,7 +265,7 @@ def _sighting_row(
         "last_frame": int(sighting.path[-1].frame_index),
         "faces": len(sighting.path),
         "quality": float(sighting.quality),
-        "crop_path": crops[0] if crops else None,
+        "crop_path": crop_paths[0] if crop_paths else None,
         "path": pack_path(sighting.path),
     }
 
@@ -270,7 +280,7 @@ def _look_rows(
             f"but only {len(sighting.looks)} looks"
         )
     for rank, look in enumerate(sighting.looks, 1):
-        yield _look_row(look, crops[rank - 1] if rank <= len(crops) else None) | {
+        yield look_row(look, crops[rank - 1] if rank <= len(crops) else None) | {
             "site_id": tx.site_id,
             "sighting_id": sighting.sighting_id,
             "rank_no": rank,
@@ -290,7 +300,8 @@ def _sealed_vector(tx: Transaction, sighting_id: str, embedding: Embedding | Non
     )
 
 
-def _look_row(look: Look, crop_path: str | None) -> dict[str, Any]:
+def look_row(look: Look, crop_path: str | None) -> dict[str, Any]:
+    """A look's row without its key and its vector."""
     crop, quality, embedding = look.crop, look.crop.quality, look.embedding
     return {
         "counter": int(look.counter),

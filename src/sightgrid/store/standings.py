@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sightgrid.domain.geometry import Floats
 from sightgrid.domain.presence import Band
 from sightgrid.domain.tracklets import PathPoint
+from sightgrid.store.batches import in_batches
 from sightgrid.store.encoding import unpack_floats, unpack_path
 from sightgrid.store.identities import DECIDED
 from sightgrid.store.schema import DECISION, SIGHTING
@@ -19,6 +20,58 @@ from sightgrid.store.session import Transaction
 
 # no sighting is longer: the wire bounds its path, a box closes it long before
 LONGEST_SIGHTING = timedelta(hours=2)
+
+
+_SITE: sa.BindParameter[int] = sa.bindparam("its_site")
+_STANDINGS = (
+    sa.select(
+        SIGHTING.c.sighting_id,
+        SIGHTING.c.revision,
+        SIGHTING.c.closed,
+        SIGHTING.c.box_id,
+        DECISION.c.band,
+        DECISION.c.serial,
+        DECISION.c.own_band,
+        DECISION.c.own_serial,
+    )
+    .select_from(SIGHTING.outerjoin(DECISION, DECIDED))
+    .where(
+        SIGHTING.c.site_id == _SITE,
+        SIGHTING.c.sighting_id.in_(sa.bindparam("ids", expanding=True)),
+    )
+)
+_NEAR = (
+    sa.select(
+        SIGHTING.c.sighting_id,
+        DECISION.c.serial,
+        SIGHTING.c.camera,
+        SIGHTING.c.first_seen,
+        SIGHTING.c.last_seen,
+        sa.case((SIGHTING.c.camera == sa.bindparam("its_camera"), SIGHTING.c.path)).label("path"),
+    )
+    .join_from(SIGHTING, DECISION, DECIDED)
+    .where(
+        SIGHTING.c.site_id == _SITE,
+        SIGHTING.c.camera.in_(sa.bindparam("cameras", expanding=True)),
+        SIGHTING.c.last_seen.between(sa.bindparam("start"), sa.bindparam("latest")),
+        SIGHTING.c.first_seen <= sa.bindparam("finish"),
+        SIGHTING.c.sighting_id != sa.bindparam("besides"),
+        DECISION.c.serial.is_not(None),
+    )
+)
+_UNSURE = (
+    sa.select(SIGHTING.c.sighting_id, DECISION.c.unsure_at, SIGHTING.c.template)
+    .join_from(DECISION, SIGHTING, DECIDED)
+    .where(
+        DECISION.c.site_id == _SITE,
+        DECISION.c.unsure_at.between(sa.bindparam("start"), sa.bindparam("finish")),
+        DECISION.c.band == Band.UNSURE.value,
+        SIGHTING.c.closed,
+        SIGHTING.c.template_contract == sa.bindparam("its_contract"),
+    )
+    .order_by(DECISION.c.unsure_at.desc(), SIGHTING.c.sighting_id)
+    .limit(sa.bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +101,47 @@ class Near:
 
 def standing_of(tx: Transaction, sighting_id: str) -> Standing | None:
     """How it stands; ``None`` if nothing of it is stored."""
-    row = tx.connection.execute(
-        sa.select(
-            SIGHTING.c.revision,
-            SIGHTING.c.closed,
-            SIGHTING.c.box_id,
-            DECISION.c.band,
-            DECISION.c.serial,
-            DECISION.c.own_band,
-            DECISION.c.own_serial,
-        )
-        .select_from(SIGHTING.outerjoin(DECISION, DECIDED))
-        .where(SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id == sighting_id)
-    ).first()
-    if row is None:
-        return None
-    band = None if row.band is None else Band(row.band)
-    own = None
-    if row.own_band is not None and (row.band, row.serial) != (row.own_band, row.own_serial):
-        own = (Band(row.own_band), row.own_serial)
-    return Standing(row.revision, row.closed, row.box_id, band, row.serial, own)
+    return standings_of(tx, [sighting_id]).get(sighting_id)
+
+
+def standings_of(tx: Transaction, sighting_ids: Iterable[str]) -> dict[str, Standing]:
+    """How sightings stand, by id; those of which nothing is stored are left out."""
+    found: dict[str, Standing] = {}
+    for batch in in_batches(sighting_ids):
+        rows = tx.connection.execute(_STANDINGS, {"its_site": tx.site_id, "ids": batch})
+        for row in rows:
+            band = None if row.band is None else Band(row.band)
+            given, own = (row.band, row.serial), None
+            if row.own_band is not None and given != (row.own_band, row.own_serial):
+                own = (Band(row.own_band), row.own_serial)
+            found[row.sighting_id] = Standing(
+                row.revision, row.closed, row.box_id, band, row.serial, own
+            )
+    return found
 
 
 def decided_near(
-    tx: Transaction, start: datetime, end: datetime, *, camera: str, besides: str
+    tx: Transaction,
+    start: datetime,
+    end: datetime,
+    *,
+    camera: str,
+    others: Collection[str],
+    besides: str,
 ) -> list[Near]:
-    """The sightings with a serial that were about between two moments; all but ``besides``."""
-    rows = tx.connection.execute(
-        sa.select(
-            SIGHTING.c.sighting_id,
-            DECISION.c.serial,
-            SIGHTING.c.camera,
-            SIGHTING.c.first_seen,
-            SIGHTING.c.last_seen,
-            sa.case((SIGHTING.c.camera == camera, SIGHTING.c.path)).label("path"),
-        )
-        .join_from(SIGHTING, DECISION, DECIDED)
-        .where(
-            SIGHTING.c.site_id == tx.site_id,
-            SIGHTING.c.last_seen >= start,
-            SIGHTING.c.last_seen <= end + LONGEST_SIGHTING,
-            SIGHTING.c.first_seen <= end,
-            SIGHTING.c.sighting_id != besides,
-            DECISION.c.serial.is_not(None),
-        )
+    """The sightings with a serial that were about between two moments on a camera or some others;
+    all but ``besides``. Rows of this transaction that are still to be written are not looked at."""
+    rows = tx.beside.execute(
+        _NEAR,
+        {
+            "its_site": tx.site_id,
+            "its_camera": camera,
+            "cameras": [camera, *others],
+            "start": start,
+            "finish": end,
+            "latest": end + LONGEST_SIGHTING,
+            "besides": besides,
+        },
     )
     return [_near(*row) for row in rows]
 
@@ -126,31 +176,30 @@ class Unsure:
     """A closed sighting that is nobody's yet; ``vector`` (D,) is what its looks come to."""
 
     sighting_id: str
+    last_seen: datetime
     vector: Floats
 
 
 def unsure_between(
     tx: Transaction, start: datetime, end: datetime, *, contract_id: str, most: int
 ) -> list[Unsure]:
-    """The unsure closed sightings that ended between two moments, the newest first."""
-    rows = tx.connection.execute(
-        sa.select(SIGHTING.c.sighting_id, SIGHTING.c.template)
-        .join_from(SIGHTING, DECISION, DECIDED)
-        .where(
-            SIGHTING.c.site_id == tx.site_id,
-            SIGHTING.c.last_seen >= start,
-            SIGHTING.c.last_seen <= end,
-            SIGHTING.c.closed,
-            SIGHTING.c.template_contract == contract_id,
-            DECISION.c.band == Band.UNSURE.value,
-        )
-        .order_by(SIGHTING.c.last_seen.desc(), SIGHTING.c.sighting_id)
-        .limit(most)
+    """The unsure closed sightings that ended between two moments, the newest first. Rows of this
+    transaction that are still to be written are not looked at."""
+    rows = tx.beside.execute(
+        _UNSURE,
+        {
+            "its_site": tx.site_id,
+            "its_contract": contract_id,
+            "start": start,
+            "finish": end,
+            "most": most,
+        },
     ).all()
     load_keys(tx, (of_sighting(row.sighting_id) for row in rows))
     return [
         Unsure(
             row.sighting_id,
+            row.unsure_at,
             unpack_floats(
                 unseal(
                     tx,

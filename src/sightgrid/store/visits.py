@@ -15,6 +15,48 @@ from sightgrid.store.identities import DECIDED, family_of, people_of, roots
 from sightgrid.store.schema import DECISION, SIGHTING, VISIT, VISIT_SIGHTING
 from sightgrid.store.session import Transaction
 
+_SITE: sa.BindParameter[int] = sa.bindparam("its_site")
+_REACHING = (
+    sa.select(
+        VISIT.c.serial, VISIT.c.ordinal, VISIT.c.camera, VISIT.c.first_seen, VISIT.c.last_seen
+    )
+    .where(
+        VISIT.c.site_id == _SITE,
+        VISIT.c.serial.in_(sa.bindparam("family", expanding=True)),
+        VISIT.c.last_seen >= sa.bindparam("start"),
+        VISIT.c.first_seen <= sa.bindparam("finish"),
+    )
+    .order_by(VISIT.c.first_seen, VISIT.c.serial, VISIT.c.ordinal)
+)
+_LAST = sa.select(sa.func.max(VISIT.c.ordinal)).where(
+    VISIT.c.site_id == _SITE, VISIT.c.serial == sa.bindparam("its_serial")
+)
+_OF_THE_VISIT = sa.and_(
+    VISIT_SIGHTING.c.site_id == _SITE,
+    VISIT_SIGHTING.c.serial == sa.bindparam("its_serial"),
+    VISIT_SIGHTING.c.ordinal == sa.bindparam("no"),
+)
+_SEEN_IN = (
+    sa.select(
+        SIGHTING.c.sighting_id, SIGHTING.c.camera, SIGHTING.c.first_seen, SIGHTING.c.last_seen
+    )
+    .join_from(
+        VISIT_SIGHTING,
+        SIGHTING,
+        sa.and_(
+            SIGHTING.c.site_id == VISIT_SIGHTING.c.site_id,
+            SIGHTING.c.sighting_id == VISIT_SIGHTING.c.sighting_id,
+        ),
+    )
+    .where(_OF_THE_VISIT)
+)
+_LEAVE_VISIT = sa.delete(VISIT_SIGHTING).where(_OF_THE_VISIT)
+_END_VISIT = sa.delete(VISIT).where(
+    VISIT.c.site_id == _SITE,
+    VISIT.c.serial == sa.bindparam("its_serial"),
+    VISIT.c.ordinal == sa.bindparam("no"),
+)
+
 
 def save_visits(tx: Transaction, visits: Iterable[Visit]) -> None:
     """Replaces the visits of every serial that occurs in ``visits`` by these; those of other
@@ -160,49 +202,24 @@ def stored_visits(
     tx: Transaction, family: Collection[int], start: datetime, end: datetime
 ) -> list[StoredVisit]:
     """The visits of these serials that reach into a span of time, in order."""
-    rows = tx.connection.execute(
-        sa.select(
-            VISIT.c.serial,
-            VISIT.c.ordinal,
-            VISIT.c.camera,
-            VISIT.c.first_seen,
-            VISIT.c.last_seen,
-        )
-        .where(
-            VISIT.c.site_id == tx.site_id,
-            VISIT.c.serial.in_(family),
-            VISIT.c.last_seen >= start,
-            VISIT.c.first_seen <= end,
-        )
-        .order_by(VISIT.c.first_seen, VISIT.c.serial, VISIT.c.ordinal)
+    rows = _reading(tx, family).execute(
+        _REACHING, {"its_site": tx.site_id, "family": list(family), "start": start, "finish": end}
     )
     return [StoredVisit(*row) for row in rows]
+
+
+def _reading(tx: Transaction, family: Collection[int]) -> sa.Connection:
+    """The connection, on which these serials' visits are all written."""
+    waits = any(row["serial"] in family for row in tx.waiting(VISIT))
+    return tx.connection if waits else tx.beside
 
 
 def sightings_of_visits(tx: Transaction, some: Iterable[StoredVisit]) -> list[SeenInVisit]:
     """The sightings that these visits are made of, as they are stored now."""
     found = []
     for visit in some:
-        rows = tx.connection.execute(
-            sa.select(
-                SIGHTING.c.sighting_id,
-                SIGHTING.c.camera,
-                SIGHTING.c.first_seen,
-                SIGHTING.c.last_seen,
-            )
-            .join_from(
-                VISIT_SIGHTING,
-                SIGHTING,
-                sa.and_(
-                    SIGHTING.c.site_id == VISIT_SIGHTING.c.site_id,
-                    SIGHTING.c.sighting_id == VISIT_SIGHTING.c.sighting_id,
-                ),
-            )
-            .where(
-                VISIT_SIGHTING.c.site_id == tx.site_id,
-                VISIT_SIGHTING.c.serial == visit.serial,
-                VISIT_SIGHTING.c.ordinal == visit.ordinal,
-            )
+        rows = _reading(tx, [visit.serial]).execute(
+            _SEEN_IN, {"its_site": tx.site_id, "its_serial": visit.serial, "no": visit.ordinal}
         )
         found += [SeenInVisit(*row) for row in rows]
     return found
@@ -238,10 +255,19 @@ def seen_of(tx: Transaction, family: Collection[int]) -> list[SeenInVisit]:
 
 
 def replace_visits(
-    tx: Transaction, serial: int, old: Sequence[StoredVisit], new: Sequence[Visit]
+    tx: Transaction,
+    serial: int,
+    old: Sequence[StoredVisit],
+    new: Sequence[Visit],
+    *,
+    first: bool = False,
 ) -> None:
     """Puts ``new`` visits of ``serial`` in the place of some old ones. A new one keeps the key of
-    the old one of its own serial and camera that it overlaps, so that visits can be referred to."""
+    the old one of its own serial and camera that it overlaps, so that visits can be referred to.
+
+    Args:
+        first: the serial has just been minted, so it has no visits yet.
+    """
     free = [visit for visit in old if visit.serial == serial]
     kept: list[tuple[StoredVisit | None, Visit]] = []
     for visit in new:
@@ -258,21 +284,15 @@ def replace_visits(
         if its_old is not None:
             free.remove(its_old)
         kept.append((its_old, visit))
+    connection = _reading(tx, {serial, *(one.serial for one in old)})
     for one in old:
-        for table in (VISIT_SIGHTING, VISIT):
-            tx.connection.execute(
-                sa.delete(table).where(
-                    table.c.site_id == tx.site_id,
-                    table.c.serial == one.serial,
-                    table.c.ordinal == one.ordinal,
-                )
-            )
+        its_rows = {"its_site": tx.site_id, "its_serial": one.serial, "no": one.ordinal}
+        connection.execute(_LEAVE_VISIT, its_rows)
+        connection.execute(_END_VISIT, its_rows)
     if not kept:
         return
-    last = tx.connection.scalar(
-        sa.select(sa.func.max(VISIT.c.ordinal)).where(
-            VISIT.c.site_id == tx.site_id, VISIT.c.serial == serial
-        )
+    last = (
+        None if first else connection.scalar(_LAST, {"its_site": tx.site_id, "its_serial": serial})
     )
     following = max([last or 0, *(one.ordinal for one in old if one.serial == serial)]) + 1
     rows, members = [], []
@@ -289,5 +309,5 @@ def replace_visits(
             }
         )
         members += [key | {"sighting_id": one} for one in visit.sighting_ids]
-    tx.connection.execute(sa.insert(VISIT), rows)
-    tx.connection.execute(sa.insert(VISIT_SIGHTING), members)
+    tx.insert_later(VISIT, rows)
+    tx.insert_later(VISIT_SIGHTING, members)
