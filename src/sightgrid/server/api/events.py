@@ -61,8 +61,7 @@ async def _stream(
         if last is not None:
             async for event in _stored(site, last, None):
                 last = event.event_no
-                if _visible(event, caller):
-                    yield _written(event, caller)
+                yield _written(event, caller)
         checked = said = time.monotonic()
         # looked at in between, so that a server that is told to stop need not wait for its readers
         while not fan.ending and not await request.is_disconnected():
@@ -84,12 +83,10 @@ async def _stream(
             if last is not None and found.event_no > last + 1:
                 async for event in _stored(site, last, found.event_no):
                     last = event.event_no
-                    if _visible(event, caller):
-                        yield _written(event, caller)
+                    yield _written(event, caller)
             if last is None or found.event_no > last:
                 last = found.event_no
-                if _visible(found, caller):
-                    yield _written(found, caller)
+                yield _written(found, caller)
 
 
 def _known(site: Site, since: int | None) -> int | None:
@@ -115,14 +112,23 @@ async def _stored(site: Site, after: int, before: int | None) -> AsyncIterator[S
             yield event
 
 
-def _visible(event: StoredEvent, caller: Caller) -> bool:
+def event_as_seen(event: StoredEvent, caller: Caller) -> dict[str, Any] | None:
+    """An event as this caller may see it; ``None`` if it is not theirs to see."""
     camera = event.body.get("camera")
-    return not isinstance(camera, str) or caller.may_see_camera(camera)
-
-
-def _written(event: StoredEvent, caller: Caller) -> str:
+    if not caller.may(Permission.SEE_SIGHTINGS) or (
+        isinstance(camera, str) and not caller.may_see_camera(camera)
+    ):
+        return None
     body: dict[str, Any] = dict(event.body)
     if not caller.may(Permission.SEE_NAMES):
         body.pop("person", None)
-    data = json.dumps({"id": event.event_id, "kind": event.kind, **body}, ensure_ascii=False)
+    return {"id": event.event_id, "kind": event.kind, **body}
+
+
+def _written(event: StoredEvent, caller: Caller) -> str:
+    """The event for the stream; nothing where the caller may not see it."""
+    seen = event_as_seen(event, caller)
+    if seen is None:
+        return ""
+    data = json.dumps(seen, ensure_ascii=False)
     return f"id: {event.event_no}\nevent: {event.kind}\ndata: {data}\n\n"

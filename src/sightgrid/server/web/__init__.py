@@ -1,0 +1,1 @@
+"""The web application: pages over the same functions that the API's routes are."""
