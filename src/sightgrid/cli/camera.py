@@ -193,8 +193,12 @@ def test(camera: str, config_file: Path, secs: float, pack: str, json_file: str 
 @click.argument("camera", metavar="URL|NAME")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @config_option
-def snapshot(camera: str, file: Path, config_file: Path) -> int:
-    """Save one picture of a camera, its masks painted over, as FILE (.jpg or .png)."""
+@click.option("--as-box", is_flag=True, help="Open only what a box of this configuration may open.")
+def snapshot(camera: str, file: Path, config_file: Path, as_box: bool) -> int:
+    """Save one picture of a camera, its masks painted over, as FILE (.jpg or .png).
+
+    `-` reads the URL from standard input, where no list of processes shows it.
+    """
     from dataclasses import replace
 
     from sightgrid.edge.probing import take_picture
@@ -202,7 +206,11 @@ def snapshot(camera: str, file: Path, config_file: Path) -> int:
     suffix = file.suffix.lower()
     if suffix not in (".jpg", ".jpeg", ".png"):
         raise click.UsageError(f"{file}: a picture ends in .jpg or .png")
-    file.write_bytes(take_picture(replace(_order(camera, config_file), picture=suffix)))
+    order = _order(camera, config_file)
+    if as_box:
+        configuration = _configuration(config_file)
+        order = replace(order, networks=() if configuration is None else configuration.box.networks)
+    file.write_bytes(take_picture(replace(order, picture=suffix)))
     note(f"saved {file}")
     return 0
 

@@ -81,6 +81,49 @@ def remove_camera(path: Path, name: str) -> None:
     raise NotFound(f"{path}: there is no camera '{name}'")
 
 
+def set_site(path: Path, fields: Mapping[str, str]) -> None:
+    """Writes fields of ``site:`` into the file, which is made if it is not there.
+
+    Args:
+        fields: ``name``, ``timezone``; those that the file has not get a place.
+
+    Raises:
+        SettingsError: a field is wrong, or the file is written in a way that can't be added to.
+    """
+    written = {key: json.dumps(value, ensure_ascii=False) for key, value in fields.items()}
+    inline = ", ".join(f"{key}: {value}" for key, value in written.items())
+    text = path.read_text("utf-8") if path.exists() else ""
+    root = compose(path) if path.exists() else None
+    if root is None:
+        _replace(path, f"site: {{{inline}}}\n{text}")
+        return
+    if not isinstance(root, yaml.MappingNode):
+        raise SettingsError(f"{path}, line 1: sightgrid.yml must be a mapping of names to values")
+    site = next((value for key, value in root.value if key.value == "site"), None)
+    if site is None:
+        _replace(path, f"site: {{{inline}}}\n{text}")
+        return
+    if not isinstance(site, yaml.MappingNode) or not site.value:
+        raise SettingsError(
+            f"{path}, line {site.start_mark.line + 1}: 'site' is written in a way that can't be "
+            "changed without rewriting the file",
+            hint="edit the file",
+        )
+    # marks of a text with a byte order mark, or with other line ends, would not fit
+    changes = [
+        (value.start_mark.index, value.end_mark.index, written.pop(key.value))
+        for key, value in site.value
+        if key.value in written
+    ]
+    first = site.value[0][0].start_mark
+    between = ", " if site.flow_style else "\n" + " " * first.column
+    fresh = "".join(f"{key}: {value}{between}" for key, value in written.items())
+    changes.append((first.index, first.index, fresh))
+    for start, end, value in sorted(changes, reverse=True):
+        text = text[:start] + value + text[end:]
+    _replace(path, text)
+
+
 def _replace(path: Path, text: str) -> None:
     """Puts the text in place of the file once it has been read back as a configuration."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600

@@ -11,11 +11,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.presence import Decision
 from sightgrid.offline.comparison import Comparison, compare
-from sightgrid.offline.demo_photos import DemoPhotos, find_demo_photos, pick_face
+from sightgrid.offline.demo_photos import DemoPhoto, DemoPhotos, find_demo_photos, pick_face
 from sightgrid.offline.engine import Engine, open_engine
 from sightgrid.offline.naming import NamedSource
 from sightgrid.offline.outfolder import check_free
@@ -50,6 +52,57 @@ class Demonstration:
     photos: DemoPhotos
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleGrid:
+    """The rendered cameras: a clip for each in ``clips``, how they lie to each other, what really
+    happened, and whose photos the enrolled people are to be enrolled with."""
+
+    clips: Path
+    cameras: tuple[str, ...]
+    grid: CameraGrid
+    truth: GridTruth
+    enrolled: tuple[DemoPhoto, ...]
+    photos: DemoPhotos
+
+
+def render_sample(
+    folder: Path,
+    engine: Engine,
+    *,
+    starts_at: datetime | None = None,
+    tell: Callable[[Step], None] | None = None,
+) -> SampleGrid:
+    """Renders the sample grid's clips into a folder.
+
+    Args:
+        starts_at: when the first camera begins to record.
+
+    Raises:
+        NotFound: the packages that carry the photos are not installed.
+    """
+    say = tell or (lambda _: None)
+    photos = find_demo_photos()
+    subjects = _subjects(photos, engine)
+    links = lay_out(_CAMERAS)
+    planned = plan(
+        subjects,
+        _CAMERAS,
+        seed=_SEED,
+        preset=DEMO,
+        secs=_SECS,
+        links=links,
+        **({} if starts_at is None else {"starts_at": starts_at}),
+    )
+    truth = render(
+        planned,
+        folder,
+        progress=lambda done, total: say(Step("rendering the cameras", done, total)),
+    )
+    save_truth(truth, folder / "truth.json")
+    enrolled = tuple(photo for photo in photos.photos if photo.name in _ENROLLED)
+    return SampleGrid(folder, _CAMERAS, planned.grid, truth, enrolled, photos)
+
+
 def demonstrate(
     out: Path, *, force: bool, tell: Callable[[Step], None] | None = None
 ) -> Demonstration:
@@ -59,33 +112,25 @@ def demonstrate(
         NotFound: the packages that carry the photos are not installed.
         SightgridError: the run could not be made; nothing is left in ``out``.
     """
-    say = tell or (lambda _: None)
     check_free(out, force=force)
-    photos = find_demo_photos()
+    # before the pack is opened for nothing
+    find_demo_photos()
     engine = open_engine("default")
-    subjects = _subjects(photos, engine)
-    links = lay_out(_CAMERAS)
-    planned = plan(subjects, _CAMERAS, seed=_SEED, preset=DEMO, secs=_SECS, links=links)
     with tempfile.TemporaryDirectory(prefix="sightgrid-demo-") as folder:
         clips = Path(folder) / "clips"
-        truth = render(
-            planned,
-            clips,
-            progress=lambda done, total: say(Step("rendering the cameras", done, total)),
-        )
-        save_truth(truth, clips / "truth.json")
+        sample = render_sample(clips, engine, tell=tell)
+        truth, photos = sample.truth, sample.photos
         people = Path(folder) / "people"
         people.mkdir()
-        for photo in photos.photos:
-            if photo.name in _ENROLLED:
-                shutil.copyfile(photo.path, people / f"{photo.name}{photo.path.suffix}")
+        for photo in sample.enrolled:
+            shutil.copyfile(photo.path, people / f"{photo.name}{photo.path.suffix}")
         request = TrackRequest(
             sources=tuple(
                 NamedSource(name, f"{clips / name}.mp4", None, shown_as=f"clips/{name}.mp4")
                 for name in _CAMERAS
             ),
             out=out,
-            grid=planned.grid,
+            grid=sample.grid,
             people=people if any(people.iterdir()) else None,
             force=force,
             title="Demo: a sample camera grid",

@@ -24,10 +24,17 @@ from sightgrid.server.api import (
     sightings,
     webhooks,
 )
+from sightgrid.server.api import site as site_routes
 from sightgrid.server.apidocs import api_page
+from sightgrid.server.demonstrating import Demonstrator
 from sightgrid.server.failures import answer_failures
 from sightgrid.server.ingesting import Ingest
-from sightgrid.server.limits import MOST_PHOTO_BYTES, MOST_SIGHTINGS_BYTES, Limits
+from sightgrid.server.limits import (
+    MOST_PHOTO_BYTES,
+    MOST_SIGHTINGS_BYTES,
+    MOST_STILL_BYTES,
+    Limits,
+)
 from sightgrid.server.live import EventFan
 from sightgrid.server.metrics import ServerMetrics
 from sightgrid.server.site import Site
@@ -36,6 +43,7 @@ from sightgrid.server.workers import IngestPool
 API = "/api/v1"
 ROUTERS = (
     health,
+    site_routes,
     auth,
     accounts,
     sightings,
@@ -76,6 +84,7 @@ def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.site = site
+    app.state.demo = Demonstrator(site)
     app.state.metrics = ServerMetrics()
     app.state.ingest = Ingest(site)
     app.state.pool = pool
@@ -92,6 +101,12 @@ def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
 
     app.add_middleware(
         Limits,
-        larger={f"{API}/sightings": MOST_SIGHTINGS_BYTES, f"{API}/search": MOST_PHOTO_BYTES},
+        larger={
+            f"{API}/sightings": MOST_SIGHTINGS_BYTES,
+            f"{API}/search": MOST_PHOTO_BYTES,
+            f"{API}/boxes/self/stills/": MOST_STILL_BYTES,
+            # where the pages take photos
+            "/_nicegui/client/": MOST_PHOTO_BYTES,
+        },
     )
     return app

@@ -8,7 +8,11 @@ import json
 from pydantic import JsonValue
 
 from sightgrid.configuration import CameraSettings
+from sightgrid.server.cameras import cameras_of
 from sightgrid.server.site import Site
+
+LOCAL_BOX = "local"
+"""What ``sightgrid up`` calls the box of the server's own machine."""
 
 
 def box_configuration(site: Site, box_name: str) -> tuple[dict[str, JsonValue], str]:
@@ -17,12 +21,12 @@ def box_configuration(site: Site, box_name: str) -> tuple[dict[str, JsonValue], 
     Holds the cameras' passwords, so it goes to nobody but the box.
     """
     configuration = site.configuration
+    # a camera that names no box is this machine's own
+    names = {box_name, None} if box_name == LOCAL_BOX else {box_name}
     part: dict[str, JsonValue] = {
         "recognition": {"pack": configuration.recognition.pack},
         "cameras": {
-            camera.name: _camera(camera)
-            for camera in configuration.cameras
-            if getattr(camera, "box", None) == box_name
+            camera.name: _camera(camera) for camera in cameras_of(site) if camera.box in names
         },
     }
     written = json.dumps(part, sort_keys=True).encode()
@@ -43,6 +47,8 @@ def _camera(camera: CameraSettings) -> dict[str, JsonValue]:
         ]
     if camera.schedule:
         settings["schedule"] = [str(span) for span in camera.schedule]
+    if camera.loop:
+        settings["loop"] = True
     if camera.zone is not None:
         settings["zone"] = camera.zone
     return settings

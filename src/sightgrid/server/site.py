@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from sightgrid.configuration import Configuration
+from sightgrid.configuration import Configuration, read_configuration
 from sightgrid.domain.faces import EmbeddingContract
+from sightgrid.domain.grid import CameraGrid
 from sightgrid.ledger.deciding import LiveSettings
 from sightgrid.ledger.taking_in import Intake
 from sightgrid.offline.engine import Engine, open_engine
 from sightgrid.recognition.calibration import ImpostorCurve, Policy
 from sightgrid.server.health import HealthBoard
 from sightgrid.server.signing_in import Doorkeeper
+from sightgrid.server.stills import StillBoard
 from sightgrid.server.subscribers import couriers_of
 from sightgrid.store import Store, Transaction
+from sightgrid.store.cameras import grid as stored_grid
 from sightgrid.store.cameras import save_grid, set_purposes
 from sightgrid.store.keys import SiteKeys
 from sightgrid.vision.packs import Pack, load_pack
@@ -54,6 +57,7 @@ class Site:
         self.door = Doorkeeper(self.store, clock=self.clock)
         self.couriers = couriers_of(self.store, settings.configuration, clock=self.clock)
         self.health = HealthBoard()
+        self.stills = StillBoard()
         self.durability = self.store.durability()
         self._opening = threading.Lock()
         self._engine: Engine | None = None
@@ -119,18 +123,44 @@ class Site:
 
     def load_grid(self) -> None:
         """Puts the cameras and links of the configuration file into the database, where everything
-        else reads them."""
-        names = [camera.name for camera in self.configuration.cameras]
+        else reads them. What the file says counts; what it leaves open stays as it was set on the
+        pages."""
+        names = {camera.name for camera in self.configuration.cameras}
         grid = self.configuration.grid
-        if names or grid.links or grid.apart or grid.positions:
+        if not (names or grid.links or grid.apart or grid.positions):
+            return
 
-            def save(tx: Transaction) -> None:
-                save_grid(tx, grid, names)
-                for camera in self.configuration.cameras:
-                    set_purposes(tx, camera.name, [one.value for one in camera.purposes])
+        def save(tx: Transaction) -> None:
+            save_grid(tx, joined(stored_grid(tx), grid, of_file=names), names)
+            for camera in self.configuration.cameras:
+                set_purposes(tx, camera.name, [one.value for one in camera.purposes])
 
-            self.store.run(save)
+        self.store.run(save)
+
+    def read_again(self) -> None:
+        """Reads the configuration file anew, after a page has changed what the site is called.
+
+        Raises:
+            SettingsError: it holds a mistake; everything stays as it was.
+        """
+        fresh = read_configuration(self.configuration.path)
+        self.settings = replace(self.settings, configuration=fresh)
 
     def close(self) -> None:
         """Lets go of the database."""
         self.store.close()
+
+
+def joined(kept: CameraGrid, written: CameraGrid, *, of_file: Collection[str]) -> CameraGrid:
+    """The grid of the pages and that of the file in one. Links and pairs between two cameras of the
+    file are the file's, if it says anything of links at all."""
+
+    def free(pair: Collection[str]) -> bool:
+        return not (written.links or written.apart) or not set(pair) <= set(of_file)
+
+    return CameraGrid(
+        positions={**kept.positions, **written.positions},
+        links=written.links
+        + tuple(link for link in kept.links if free((link.origin, link.target))),
+        apart=written.apart | {pair for pair in kept.apart if free(pair)},
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from sightgrid.domain.errors import InvalidValue, NotFound
 from sightgrid.domain.grid import CameraGrid, CameraLink
 from sightgrid.store.schema import CAMERA, CAMERA_APART, CAMERA_LINK
+from sightgrid.store.sealing import THE_SITE, seal, unseal
 from sightgrid.store.session import Transaction
 
 _SITE: sa.BindParameter[int] = sa.bindparam("its_site")
@@ -24,6 +27,20 @@ _LINKS = (
     .order_by(CAMERA_LINK.c.ordinal)
 )
 _APART = sa.select(CAMERA_APART.c.one, CAMERA_APART.c.other).where(CAMERA_APART.c.site_id == _SITE)
+_ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCamera:
+    """A camera that was added on the site's pages: ``fields`` are in the words of
+    ``sightgrid.yml``, but for the address, which may hold a password."""
+
+    name: str
+    url: str
+    fields: Mapping[str, object]
+
+    def __repr__(self) -> str:
+        return f"StoredCamera({self.name!r})"
 
 
 def save_grid(tx: Transaction, grid: CameraGrid, cameras: Iterable[str]) -> None:
@@ -126,3 +143,71 @@ def grid(tx: Transaction) -> CameraGrid:
         links=tuple(CameraLink(*link) for link in links),
         apart=frozenset(frozenset(pair) for pair in apart),
     )
+
+
+def keep_camera(tx: Transaction, camera: StoredCamera) -> None:
+    """Adds a camera with its settings, or replaces those of the one of this name."""
+    add_cameras(tx, [camera.name])
+    tx.connection.execute(
+        sa.update(CAMERA)
+        .where(CAMERA.c.site_id == tx.site_id, CAMERA.c.name == camera.name)
+        .values(
+            settings=json.dumps(dict(camera.fields), sort_keys=True),
+            address=seal(tx, camera.url.encode(), subject=THE_SITE, purpose=_ADDRESS),
+        )
+    )
+
+
+def kept_cameras(tx: Transaction) -> list[StoredCamera]:
+    """The cameras that have settings here, by name."""
+    rows = tx.connection.execute(
+        sa.select(CAMERA.c.name, CAMERA.c.settings, CAMERA.c.address)
+        .where(CAMERA.c.site_id == tx.site_id, CAMERA.c.address.is_not(None))
+        .order_by(CAMERA.c.name)
+    )
+    return [
+        StoredCamera(
+            row.name,
+            unseal(tx, row.address, subject=THE_SITE, purpose=_ADDRESS).decode(),
+            json.loads(row.settings or "{}"),
+        )
+        for row in rows
+    ]
+
+
+def let_camera_go(tx: Transaction, name: str) -> None:
+    """Takes a camera's settings and its links away. Its name stays while sightings bear it.
+
+    Raises:
+        NotFound: no such camera has settings here.
+    """
+    mine = (CAMERA.c.site_id == tx.site_id, CAMERA.c.name == name)
+    done = tx.connection.execute(
+        sa.update(CAMERA)
+        .where(*mine, CAMERA.c.address.is_not(None))
+        .values(settings=None, address=None, position_x=None, position_y=None)
+    )
+    if done.rowcount == 0:
+        raise NotFound(f"there is no camera '{name}' that was added here")
+    tx.connection.execute(
+        sa.delete(CAMERA_LINK).where(
+            CAMERA_LINK.c.site_id == tx.site_id,
+            sa.or_(CAMERA_LINK.c.origin == name, CAMERA_LINK.c.target == name),
+        )
+    )
+
+
+def place_camera(tx: Transaction, name: str, place: tuple[float, float] | None) -> None:
+    """Puts a camera on the plan, 0-1 from the left and top; ``None`` takes it off.
+
+    Raises:
+        NotFound: there is no such camera.
+    """
+    x, y = (None, None) if place is None else place
+    done = tx.connection.execute(
+        sa.update(CAMERA)
+        .where(CAMERA.c.site_id == tx.site_id, CAMERA.c.name == name)
+        .values(position_x=x, position_y=y)
+    )
+    if done.rowcount == 0 and name not in cameras(tx):
+        raise NotFound(f"there is no camera '{name}'")

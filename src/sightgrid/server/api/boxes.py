@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from pydantic import BaseModel, Field, JsonValue
 
 from sightgrid.domain.accounts import Caller, Permission
+from sightgrid.domain.errors import InvalidValue, NotFound
+from sightgrid.domain.frames import parse_time
 from sightgrid.server.api.answers import Moment
 from sightgrid.server.boxconfig import box_configuration
 from sightgrid.server.boxes import code_for, redeem, revoke
 from sightgrid.server.callers import ThisBox, ThisSite, allowed
 from sightgrid.server.contacts import note_box
+from sightgrid.server.stills import Still
 from sightgrid.store import boxes as rows
 
 router = APIRouter(prefix="/boxes", tags=["boxes"])
@@ -74,6 +78,12 @@ class Health(BaseModel):
     dropped: int = Field(default=0, ge=0)
     clock: str = Field(default="", max_length=40)
     cameras: dict[str, dict[str, JsonValue]] = Field(default_factory=dict, max_length=500)
+
+
+class StillWanted(BaseModel):
+    """Which cameras somebody has before them: their next pictures may come at activity."""
+
+    watched: list[str]
 
 
 class BoxAnswer(BaseModel):
@@ -140,6 +150,39 @@ def take_health(body: Health, request: Request, box: ThisBox, site: ThisSite) ->
     """A box says how it and its cameras are."""
     note_box(site, box, request.headers)
     site.health.note(box.box_id, body.model_dump(), at=site.clock())
+
+
+@router.put(
+    "/self/stills/{camera}",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def take_still(
+    camera: Annotated[str, Path(max_length=100)],
+    request: Request,
+    box: ThisBox,
+    site: ThisSite,
+    sightgrid_taken: Annotated[str, Header(max_length=40)],
+) -> StillWanted:
+    """The last picture of one of the box's cameras, JPEG with its masks painted over."""
+    jpeg = await request.body()
+    if jpeg[:3] != b"\xff\xd8\xff":
+        raise InvalidValue("the body is no JPEG")
+    taken_at = min(parse_time(sightgrid_taken), site.clock())
+    mine = await anyio.to_thread.run_sync(_cameras_of_box, site, box.name)
+    if camera not in mine:
+        raise NotFound(f"the box has no camera '{camera}'")
+    site.stills.put(camera, Still(taken_at, jpeg))
+    return StillWanted(watched=sorted(site.stills.watched(now=site.clock()) & mine))
+
+
+def _cameras_of_box(site: ThisSite, box_name: str) -> frozenset[str]:
+    cameras = box_configuration(site, box_name)[0]["cameras"]
+    return frozenset(cameras if isinstance(cameras, dict) else ())
 
 
 @router.get("")

@@ -110,6 +110,17 @@ def draw_frame(visitor: Visitor, path: str, title: str) -> Element:
     return ui.element("main").classes("page").props('id="main" tabindex="-1"')
 
 
+def draw_alone(*, wide: bool = True) -> Element:
+    """A page without navigation: one card in the middle, under the product's name."""
+    ui.context.client.content.classes("lone")
+    with parts.box("lone-card", "wide" if wide else "", tag="main") as made:
+        made.props('id="main"')
+    with made, parts.box("lone-brand"):
+        ui.element("img").props('src="/web/sightgrid.svg" alt="" width=32 height=32')
+        parts.text("sightgrid", classes="brand-name")
+    return made
+
+
 def _line(place: Place, *, here: bool) -> None:
     with ui.element("li"):
         link = ui.element("a").classes("side-link").props(f'href="{place.path}"')

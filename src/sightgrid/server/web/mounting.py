@@ -23,12 +23,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-PAGES = ("start", "sign_in", "live")
+PAGES = ("start", "sign_in", "welcome", "live")
 """Modules of :mod:`sightgrid.server.web.pages`; each registers its pages when it is imported."""
 STYLES = ("sightgrid.css",)
 SCRIPTS = ("sightgrid.js",)
-UPLOADS = "/_nicegui/client/"
-"""Where pages take files; :class:`Limits` allows them more there."""
 
 _LOG = logging.getLogger(__name__)
 _STATIC = files("sightgrid.server.web") / "static"

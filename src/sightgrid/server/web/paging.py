@@ -22,11 +22,11 @@ from sightgrid.server.callers import COOKIE
 from sightgrid.server.refusals import NotAllowed, NotSignedIn
 from sightgrid.server.site import Site
 from sightgrid.server.web import parts
-from sightgrid.server.web.frame import draw_frame
+from sightgrid.server.web.frame import draw_alone, draw_frame
 from sightgrid.server.web.visiting import Visitor, caller_by_cookie
 from sightgrid.store.accounts import any_account
 
-Builder = Callable[..., Awaitable[None]]
+Builder = Callable[..., Awaitable[Any]]
 _LOG = logging.getLogger(__name__)
 
 
@@ -35,7 +35,9 @@ def served_app() -> FastAPI:
     return cast(FastAPI, nicegui_app.state.sightgrid)
 
 
-def page(path: str, *, title: str, permission: Permission | None) -> Callable[[Builder], Builder]:
+def page(
+    path: str, *, title: str, permission: Permission | None, framed: bool = True
+) -> Callable[[Builder], Builder]:
     """Registers a page for whoever has the permission; ``None``: anybody signed in.
 
     The function gets the :class:`Visitor` first; its other parameters are the path's and the
@@ -55,7 +57,7 @@ def page(path: str, *, title: str, permission: Permission | None) -> Callable[[B
                 return await _to_the_door(site, request)
             visitor = Visitor(app, request, caller)
             ui.context.client.on_exception(show_failure)
-            main = draw_frame(visitor, path, title)
+            main = draw_frame(visitor, path, title) if framed else draw_alone()
             with main:
                 if permission is not None and not caller.may(permission):
                     ui.context.client.status_code = 403
@@ -88,7 +90,7 @@ def open_page(path: str, *, title: str) -> Callable[[Builder], Builder]:
     def register(build: Builder) -> Builder:
         async def shown(request: Request, **given: Any) -> Response | None:
             ui.context.client.on_exception(show_failure)
-            return cast("Response | None", await build(request, **given))  # type: ignore[func-returns-value]
+            return cast("Response | None", await build(request, **given))
 
         return _register(path, title, build, shown)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from nicegui import background_tasks, ui
 from nicegui.element import Element
@@ -20,6 +20,8 @@ Tone: TypeAlias = Literal["neutral", "known", "stranger", "unsure", "good", "war
 Kind: TypeAlias = Literal["primary", "plain", "quiet", "danger"]
 Action: TypeAlias = Callable[..., Any]
 Cell: TypeAlias = str | int | float | Callable[[], Any] | None
+
+Made = TypeVar("Made", bound=Element)
 
 _TOAST_ICONS = {"good": "check_circle", "bad": "error", "warn": "warning"}
 
@@ -195,6 +197,46 @@ def face(sighting_id: str | None, *, size: int = 64, tone: Tone = "neutral") -> 
     return made
 
 
+def still(source: str, words: str, aspect: float = 16 / 9) -> Element:
+    """A camera's picture; boxes are drawn over it in the ``with``."""
+    made = box("still")
+    made.style(f"--aspect: {aspect:.4f}")
+    with made:
+        picture = ui.element("img")
+        picture.props["src"] = source
+        picture.props["alt"] = words
+    return made
+
+
+def frame_box(place: tuple[float, float, float, float], *, tone: Tone, label: str = "") -> Element:
+    """A box around a face: left, top, right, bottom in fractions of the picture."""
+    left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in place)
+    made = box("frame-box", tone)
+    made.style(
+        f"left: {left:.2%}; top: {top:.2%}; width: {right - left:.2%}; height: {bottom - top:.2%}"
+    )
+    with made:
+        if label:
+            text(label)
+    return made
+
+
+def progress(label: str) -> Element:
+    """How far something has come; :func:`set_progress` moves it."""
+    made = box("progress").props('role="progressbar" aria-valuemin=0 aria-valuemax=100')
+    made.props["aria-label"] = label
+    with made:
+        box("progress-bar")
+    set_progress(made, 0.0)
+    return made
+
+
+def set_progress(made: Element, share: float) -> None:
+    """Moves a progress bar to a share, 0-1."""
+    made.props["aria-valuenow"] = round(100 * share)
+    made.style(f"--share: {share:.3f}")
+
+
 def empty(
     sign: str, title: str, words: str = "", *, action: Callable[[], Any] | None = None
 ) -> None:
@@ -272,7 +314,7 @@ def _cell(value: Cell) -> None:
     if callable(value):
         value()
     else:
-        text("–" if value is None or value == "" else str(value))
+        text("\u2013" if value is None or value == "" else str(value))
 
 
 def text_input(
@@ -362,7 +404,7 @@ def _field(label: str, note: str) -> Iterator[None]:
             text(note, classes="field-note")
 
 
-def _in_field(made: Any, label: str) -> Any:
+def _in_field(made: Made, label: str) -> Made:
     made.props("outlined dense hide-bottom-space")
     made.props["aria-label"] = label
     # a select shows its label to screen readers under this name
@@ -458,7 +500,7 @@ def _press(made: Element, action: Action) -> None:
     made.on("click", pressed, [])
 
 
-def _classed(made: Any, classes: str) -> Any:
+def _classed(made: Made, classes: str) -> Made:
     if classes.strip():
         made.classes(classes)
     return made
@@ -468,5 +510,11 @@ _icon = icon
 
 
 def start(work: Awaitable[Any]) -> None:
-    """Begins something whose end the page does not wait for."""
-    background_tasks.create(work, name="page")
+    """Begins something whose end the page does not wait for, in the page's own context."""
+    content = ui.context.client.content
+
+    async def run() -> None:
+        with content:
+            await work
+
+    background_tasks.create(run(), name="page")

@@ -1,14 +1,15 @@
 """Who looks at a page, and the one door through which pages reach the site's data.
 
-A page is built once and then lives on over its websocket, for hours perhaps. So the session is asked
-for anew at every action, and what a page does is a function of the API, called with the permission
-that the function's own route declares: pages can do nothing that the API would refuse.
+A page is built once and then lives on over its websocket, for hours perhaps. So the session is
+asked for anew at every action, and what a page does is a function of the API, called with the
+permission that the function's own route declares: pages can do nothing that the API would refuse.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, cast, get_type_hints
@@ -28,6 +29,8 @@ from sightgrid.server.site import Site
 
 Answer = TypeVar("Answer")
 _LOOK_EVERY_SECS = 0.5
+# how soon somebody who may no longer look hears nothing any more
+_CHECK_EVERY_SECS = 5.0
 
 
 def permission_of(route: Callable[..., Any]) -> Permission | None:
@@ -39,7 +42,7 @@ def permission_of(route: Callable[..., Any]) -> Permission | None:
     hints = get_type_hints(route, include_extras=True)
     for fact in getattr(hints.get("caller"), "__metadata__", ()):
         check = getattr(fact, "dependency", None)
-        if hasattr(check, "permission"):
+        if check is not None and hasattr(check, "permission"):
             return cast("Permission | None", check.permission)
     raise TypeError(f"{route.__name__} is no route with a caller")
 
@@ -51,7 +54,8 @@ class Visitor:
     def __init__(self, app: FastAPI, request: Request, caller: Caller) -> None:
         self.app = app
         self.site: Site = app.state.site
-        self.request = request
+        # pages are an application of their own within the server's, which routes ask for theirs
+        self.request = Request({**request.scope, "app": app}, request.receive)
         self.caller = caller
         self.zone: ZoneInfo = self.site.configuration.site.zone
         self._token = request.cookies.get(COOKIE, "")
@@ -105,19 +109,19 @@ class Visitor:
 
     def clock(self, moment: datetime | None) -> str:
         """The time of day at the site, ``14:02:07``."""
-        return "–" if moment is None else moment.astimezone(self.zone).strftime("%H:%M:%S")
+        return "\u2013" if moment is None else moment.astimezone(self.zone).strftime("%H:%M:%S")
 
     def day(self, moment: datetime | None) -> str:
         """The day at the site, ``Mon 2 Feb``."""
         if moment is None:
-            return "–"
+            return "\u2013"
         local = moment.astimezone(self.zone)
         return f"{local:%a} {local.day} {local:%b}"
 
     def when(self, moment: datetime | None) -> str:
         """Day and time; today's go without the day."""
         if moment is None:
-            return "–"
+            return "\u2013"
         today = self.site.clock().astimezone(self.zone).date()
         if moment.astimezone(self.zone).date() == today:
             return self.clock(moment)
@@ -134,12 +138,15 @@ class Visitor:
         fan: EventFan = self.app.state.events
 
         async def listen() -> None:
+            caller, checked = self.caller, time.monotonic()
             async with fan.listening() as listener:
                 while not fan.ending and not client.is_deleted:
                     event = await listener.next(_LOOK_EVERY_SECS)
                     if event is None:
                         continue
-                    caller = await anyio.to_thread.run_sync(self.current_caller)
+                    if time.monotonic() - checked > _CHECK_EVERY_SECS:
+                        caller = await anyio.to_thread.run_sync(self.current_caller)
+                        checked = time.monotonic()
                     seen = event_as_seen(event, caller)
                     if seen is not None and not client.is_deleted:
                         with client.content:

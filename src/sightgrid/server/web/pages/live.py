@@ -11,6 +11,7 @@ from sightgrid.server.web.visiting import Visitor
 
 @page("/live", title="Live", permission=Permission.SEE_CAMERAS)
 async def live(visitor: Visitor) -> None:
+    """Every camera that the visitor may see."""
     with parts.head("Live", "What the cameras see now."):
         pass
     cameras = (await visitor.ask(list_cameras)).items

@@ -11,4 +11,5 @@ from sightgrid.server.web.visiting import Visitor
 
 @page("/", title="Start", permission=None)
 async def start(visitor: Visitor) -> None:
+    """Leads on."""
     ui.navigate.to(first_place(visitor))

@@ -44,5 +44,10 @@
   };
   window.sightgrid = {
     signIn: (login, password) => send("/api/v1/auth/login", { login, password }),
+    // uses a one-time code, then signs in; the first owner's code makes the login, too
+    setUp: async (code, login, password) => {
+      const made = await send("/api/v1/auth/setup", login === null ? { code, password } : { code, login, password });
+      return made.ok ? send("/api/v1/auth/login", { login: made.told.login, password }) : made;
+    },
   };
 })();
