@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sightgrid.configuration.editing import add_camera, remove_camera
+from sightgrid.configuration.editing import add_camera, remove_camera, set_site
 from sightgrid.domain.errors import NotFound, SettingsError
 
 FILE = """\
@@ -90,3 +90,29 @@ def test_a_camera_that_a_link_names_stays(tmp_path: Path) -> None:
     assert path.read_text("utf-8") == text
     with pytest.raises(NotFound):
         remove_camera(path, "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", 'site: {name: "Mill: 1", timezone: "Asia/Tokyo"}\n'),
+        (
+            "# a\ncameras: {}\n",
+            'site: {name: "Mill: 1", timezone: "Asia/Tokyo"}\n# a\ncameras: {}\n',
+        ),
+        ("site: {name: Old, timezone: UTC}\n", 'site: {name: "Mill: 1", timezone: "Asia/Tokyo"}\n'),
+        (
+            "site:\n  # why\n  name: Old # so\nrecognition: {pack: default}\n",
+            'site:\n  # why\n  timezone: "Asia/Tokyo"\n  name: "Mill: 1" # so\n'
+            "recognition: {pack: default}\n",
+        ),
+    ],
+)
+def test_the_sites_fields_are_set_and_all_else_stays(
+    tmp_path: Path, text: str, wanted: str
+) -> None:
+    path = tmp_path / "sightgrid.yml"
+    if text:
+        path.write_text(text, "utf-8")
+    set_site(path, {"name": "Mill: 1", "timezone": "Asia/Tokyo"})
+    assert path.read_text("utf-8") == wanted

@@ -17,7 +17,11 @@ from sightgrid.server.app import API, ROUTERS
 from sightgrid.server.callers import OPEN_ROUTES, box_of
 
 # for boxes, with tokens of their own kind
-BOX_ROUTES = {"/api/v1/boxes/self", "/api/v1/boxes/self/health"}
+BOX_ROUTES = {
+    "/api/v1/boxes/self",
+    "/api/v1/boxes/self/health",
+    "/api/v1/boxes/self/stills/{camera}",
+}
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/auth/password"): {"old": "x", "new": "y"},
     ("POST", "/api/v1/auth/tokens"): {"name": "t", "scopes": ["see-audit"], "days": 1},
@@ -31,6 +35,11 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/sightings/move"): {"sightings": ["a"], "identity": 1},
     ("POST", "/api/v1/sightings/not-this"): {"sightings": ["a"], "identity": 1},
     ("POST", "/api/v1/sightings/confirm"): {"sightings": ["a"], "identity": 1},
+    ("POST", "/api/v1/cameras"): {"name": "new", "url": "rtsp://10.0.0.9/x"},
+    ("POST", "/api/v1/cameras/test"): {"name": "nothing"},
+    ("PUT", "/api/v1/cameras/links"): {"links": []},
+    ("PATCH", "/api/v1/cameras/{name}"): {"enabled": False},
+    ("PATCH", "/api/v1/site"): {},
     ("POST", "/api/v1/webhooks"): {"url": "https://else.test/hook"},
 }
 QUERIES = {"/api/v1/search": {"reason": "a lost child"}}
@@ -42,6 +51,8 @@ VALUES = {
     "token_id": "nothing",
     "webhook_id": "nothing",
     "edit_id": "nothing",
+    "name": "nothing",
+    "camera": "nothing",
 }
 
 
