@@ -40,6 +40,16 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/api/v1/cameras/links"): {"links": []},
     ("PATCH", "/api/v1/cameras/{name}"): {"enabled": False},
     ("PATCH", "/api/v1/site"): {},
+    ("POST", "/api/v1/people"): {"fields": {"name": "Zoe"}},
+    ("PATCH", "/api/v1/people/{person_id}"): {"fields": {"name": "Zoe"}},
+    ("POST", "/api/v1/people/{person_id}/consents"): {
+        "text_version": "1",
+        "text": "I agree",
+        "channel": "paper",
+        "evidence": "folder",
+        "given_by": "Zoe",
+    },
+    ("POST", "/api/v1/people/{person_id}/consents/{consent_id}/withdraw"): {},
     ("POST", "/api/v1/webhooks"): {"url": "https://else.test/hook"},
 }
 QUERIES = {"/api/v1/search": {"reason": "a lost child"}}
@@ -53,6 +63,9 @@ VALUES = {
     "edit_id": "nothing",
     "name": "nothing",
     "camera": "nothing",
+    "person_id": "nothing",
+    "consent_id": "nothing",
+    "change_id": "nothing",
 }
 
 

@@ -27,6 +27,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "Measure how well faces are found and recognised."),
     "identity": ("identity", "Look into the ledger: who was seen, where, when."),
     "models": ("models", "List, show, add, pull and verify model packs."),
+    "people": ("people", "Keep the roster: people, consents, photos."),
     "restore": ("restore", "Fill a new database from a backup."),
     "privacy": ("privacy", "Erase somebody; check the audit."),
     "server": ("server", "Run the central server."),

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 
 from sightgrid.configuration import grid as grid_words
+from sightgrid.configuration.people import people_settings
 from sightgrid.configuration.reading import Reader, compose
 from sightgrid.configuration.schedules import Span, parse_span
 from sightgrid.configuration.secrets import Secrets
@@ -23,6 +24,7 @@ from sightgrid.configuration.settings import (
     Configuration,
     MqttSettings,
     Network,
+    PeopleSettings,
     Polygon,
     RecognitionSettings,
     RetentionSettings,
@@ -40,6 +42,7 @@ TOP_FIELDS = (
     "overlap",
     "recognition",
     "retention",
+    "people",
     "mqtt",
     "box",
 )
@@ -117,6 +120,7 @@ def _configuration(
     database = Location("sqlite:///" + str(reader.beside("sightgrid.db")))
     cameras: list[CameraSettings] = []
     mqtt: MqttSettings | None = None
+    people = PeopleSettings()
     fields = () if root is None else reader.fields(root, known=TOP_FIELDS, what="sightgrid.yml")
     for key, node in fields:
         match key:
@@ -135,6 +139,8 @@ def _configuration(
                 recognition = reader.recognition(node)
             case "retention":
                 retention = reader.retention(node)
+            case "people":
+                people = people_settings(reader, node)
             case "mqtt":
                 mqtt = reader.mqtt(node)
             case "box":
@@ -153,6 +159,7 @@ def _configuration(
         retention=retention,
         mqtt=mqtt,
         box=box,
+        people=people,
         secret_values=frozenset(secrets.values),
         secret_variables=frozenset(secrets.variables),
     )

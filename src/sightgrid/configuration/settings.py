@@ -10,6 +10,7 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from sightgrid.configuration.schedules import Span
+from sightgrid.domain.attributes import PLAIN, AttributeSet
 from sightgrid.domain.cameras import Purpose
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.locations import Location
@@ -74,6 +75,15 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleSettings:
+    """What is written down about people. Who is younger than ``adult_at`` years when they agree to
+    be recognised needs a guardian's consent."""
+
+    attributes: AttributeSet = PLAIN
+    adult_at: int = 18
+
+
+@dataclass(frozen=True, slots=True)
 class MqttSettings:
     """A broker to tell of events."""
 
@@ -110,6 +120,7 @@ class Configuration:
     retention: RetentionSettings
     mqtt: MqttSettings | None
     box: BoxSettings
+    people: PeopleSettings = field(default_factory=PeopleSettings)
     secret_values: frozenset[str] = field(default=frozenset(), repr=False)
     secret_variables: frozenset[str] = frozenset()
 

@@ -5,6 +5,7 @@
     SightgridError                 message for a person, optional hint: what to do about it
     ├── InvalidValue               an array or value that breaks a domain type's promise
     │   ├── ContractMismatch       embeddings of different contracts were about to be compared
+    │   ├── InvalidFields          a form with mistakes, each told at its field
     │   └── InvalidRecord          a line that is no record of the wire, with code and field
     ├── SourceError                a camera, video file or image folder that can't be read
     │   └── StreamFault            a live camera's pictures stopped coming; says which trouble it is
@@ -24,6 +25,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sightgrid.domain.cameras import Trouble
@@ -56,6 +58,16 @@ class InvalidValue(SightgridError):
 
 class ContractMismatch(InvalidValue):
     """Embeddings made under different contracts can't be compared."""
+
+
+class InvalidFields(InvalidValue):
+    """Something filled in wrongly: ``fields`` says what is wrong with each field, by its name."""
+
+    def __init__(self, fields: Mapping[str, str], *, hint: str | None = None) -> None:
+        super().__init__(
+            "; ".join(f"{name}: {problem}" for name, problem in fields.items()), hint=hint
+        )
+        self.fields = dict(fields)
 
 
 class InvalidRecord(InvalidValue):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sightgrid.domain.faces import Embedding
 
@@ -34,6 +35,15 @@ class EnrolledPerson:
 
     name: str
     faces: tuple[Embedding, ...]
+
+
+class Method(StrEnum):
+    """How somebody shows that they are here. All are of equal standing; *face* needs a consent."""
+
+    FACE = "face"
+    QR = "qr"
+    PIN = "pin"
+    TAP = "tap"
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,9 +293,12 @@ class Decider:
         known = chosen.known
         rival = next((_candidate(one) for one in scored if one is not chosen), None)
         if known.person is not None:
-            match = named_match(known.serial, known.person, chosen.enrolled, rival, bands)
+            # somebody named without photos is known by what was seen of them only
+            unseen = known.enrolled is None
+            score = chosen.seen if unseen else chosen.enrolled
+            match = named_match(known.serial, known.person, score, rival, bands)
             # a person's look is learnt only from what the enrolled faces vouch for
-            counts = founds and chosen.enrolled >= bands.likely
+            counts = founds and (unseen or chosen.enrolled >= bands.likely)
         else:
             match = stranger_match(known.serial, chosen.seen, rival)
             counts = founds

@@ -20,6 +20,7 @@ from sightgrid.store import Transaction
 from sightgrid.store.identities import links_of
 from sightgrid.store.people import faces_of, names_of
 from sightgrid.store.prototypes import Prototype, changes_after, prototypes_of
+from sightgrid.store.roster import recognisable
 
 A_REPLAY = 10_000
 # an identity may be found by its enrolled faces and by what was seen of it
@@ -182,6 +183,7 @@ class LiveGallery:
         person_ids = {serial: person for serial, (person, _) in links.items() if person is not None}
         names = names_of(tx, set(person_ids.values())) if person_ids else {}
         faces = faces_of(tx, set(person_ids.values()), self.contract) if person_ids else {}
+        known_people = recognisable(tx, set(person_ids.values())) if person_ids else set()
         for prototype in prototypes:
             serial = prototype.serial
             self._forget(serial)
@@ -191,6 +193,9 @@ class LiveGallery:
                 self._members.setdefault(alias, set()).add(serial)
                 continue
             person_id = person_ids.get(serial)
+            if person_id is not None and person_id not in known_people:
+                # who was removed, or agreed no more, is nobody that a face could be
+                continue
             enrolled = faces.get(person_id, []) if person_id is not None else []
             self._remember(
                 Known(

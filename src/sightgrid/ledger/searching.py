@@ -8,6 +8,8 @@ import numpy as np
 
 from sightgrid.domain.errors import ContractMismatch
 from sightgrid.domain.faces import Embedding
+from sightgrid.domain.presence import Band
+from sightgrid.recognition.bands import Bands
 from sightgrid.recognition.calibration import Policy
 from sightgrid.store import Transaction
 from sightgrid.store.gallery import gallery
@@ -52,8 +54,7 @@ def search(tx: Transaction, face: Embedding, *, policy: Policy, limit: int = 10)
         score = float(mean @ face.vector / max(float(np.linalg.norm(mean)), 1e-9))
         each = entry.vectors @ face.vector
         closest = int(each.argmax())
-        least = bands.likely if entry.person is not None else bands.same
-        wording = "same" if score >= least else "possible" if score >= bands.possible else "unlike"
+        wording, _ = worded(score, named=entry.person is not None, bands=bands)
         found.append(
             Found(
                 entry.serial,
@@ -66,3 +67,15 @@ def search(tx: Transaction, face: Embedding, *, policy: Policy, limit: int = 10)
         )
     found.sort(key=lambda item: -item.score)
     return found[:limit]
+
+
+def worded(score: float, *, named: bool, bands: Bands) -> tuple[str, str]:
+    """A similarity in words: *same*, *possible* or *unlike*, and the band that an answer with it
+    would have had: ``confirmed`` and ``likely`` name a person, ``stranger`` is a serial without a
+    name, ``unsure`` is nobody for certain."""
+    least = bands.likely if named else bands.same
+    if score < least:
+        return ("possible" if score >= bands.possible else "unlike"), Band.UNSURE.value
+    if not named:
+        return "same", Band.STRANGER.value
+    return "same", (Band.CONFIRMED if score >= bands.confirmed else Band.LIKELY).value

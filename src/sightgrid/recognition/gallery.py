@@ -118,20 +118,23 @@ class Gallery:
         count = len(self._slot_of)
         if count <= self._exact_up_to:
             return
-        import faiss
-
-        lists = 2 ** round(np.log2(np.sqrt(count)))
-        index = faiss.IndexIVFFlat(
-            faiss.IndexFlatIP(self._dimension), self._dimension, lists, faiss.METRIC_INNER_PRODUCT
-        )
-        index.nprobe = min(LISTS_PROBED, lists)
-        some = np.random.default_rng(0).choice(
-            count, min(count, TRAINED_ON_EACH * lists), replace=False
-        )
-        index.train(self._vectors[np.sort(some)])
-        index.add(self._vectors[:count])
+        self._index = build_index(self._vectors[:count])
         self._built_stamps = self._stamps[:count].copy()
-        self._index = index
+
+    def copied(self) -> tuple[Floats, NDArray[np.int64]]:
+        """The vectors (N, D) as they are, for an index that is built while searches go on, and
+        what :meth:`adopt` needs to know about them."""
+        count = len(self._slot_of)
+        return self._vectors[:count].copy(), self._stamps[:count].copy()
+
+    def adopt(self, index: Any, stamps: NDArray[np.int64]) -> None:
+        """Takes an index over that :func:`build_index` made of a copy; what changed since is
+        compared with one by one."""
+        count = len(self._slot_of)
+        common = min(count, len(stamps))
+        changed = np.flatnonzero(self._stamps[:common] != stamps[:common])
+        self._unindexed = {*changed.tolist(), *range(common, count)}
+        self._index, self._built_stamps = index, stamps
 
     def put_many(self, entries: Iterable[tuple[int, Floats]]) -> None:
         """Adds many vectors and builds the index once, at the end."""
@@ -164,6 +167,24 @@ class Gallery:
             new = np.zeros((capacity, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
+
+
+def build_index(vectors: Floats) -> Any:
+    """An inverted file over unit vectors (N, D); needs ``faiss``."""
+    import faiss
+
+    count, dimension = vectors.shape
+    lists = 2 ** round(np.log2(np.sqrt(count)))
+    index = faiss.IndexIVFFlat(
+        faiss.IndexFlatIP(dimension), dimension, lists, faiss.METRIC_INNER_PRODUCT
+    )
+    index.nprobe = min(LISTS_PROBED, lists)
+    some = np.random.default_rng(0).choice(
+        count, min(count, TRAINED_ON_EACH * lists), replace=False
+    )
+    index.train(vectors[np.sort(some)])
+    index.add(vectors)
+    return index
 
 
 def _best(scores: Floats, most: int) -> tuple[NDArray[np.int64], Floats]:

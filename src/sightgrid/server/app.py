@@ -16,10 +16,12 @@ from sightgrid.server.api import (
     auth,
     boxes,
     cameras,
+    consents,
     edits,
     events,
     health,
     identities,
+    people,
     search,
     sightings,
     webhooks,
@@ -52,6 +54,8 @@ ROUTERS = (
     analytics,
     cameras,
     boxes,
+    people,
+    consents,
     edits,
     events,
     audit,
@@ -107,6 +111,8 @@ def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
             f"{API}/boxes/self/stills/": MOST_STILL_BYTES,
             # where the pages take photos
             "/_nicegui/client/": MOST_PHOTO_BYTES,
+            f"{API}/people/import": MOST_PHOTO_BYTES,
+            f"{API}/people/{{person_id}}/faces": MOST_PHOTO_BYTES,
         },
     )
     return app

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from sightgrid.domain.errors import (
     ContractMismatch,
     ImageError,
+    InvalidFields,
     InvalidRecord,
     InvalidValue,
     MissingExtra,
@@ -37,6 +38,7 @@ _OUR_ERRORS: tuple[tuple[type[SightgridError], tuple[int, str]], ...] = (
     (InvalidRecord, (400, "unreadable_body")),
     (ContractMismatch, (409, "contract_mismatch")),
     (ImageError, (422, "picture_unreadable")),
+    (InvalidFields, (422, "invalid")),
     (InvalidValue, (422, "invalid")),
     (MissingExtra, (501, "not_installed")),
     (StoreError, (503, "database_unavailable")),
@@ -69,7 +71,11 @@ def answer_failures(app: FastAPI) -> None:
             headers["WWW-Authenticate"] = "Bearer"
         if status >= 500:
             _LOG.error("request %s failed: %s", request_id(request), type(error).__name__)
-        details = {} if error.hint is None else {"hint": error.hint}
+        details: dict[str, Any] = {} if error.hint is None else {"hint": error.hint}
+        if isinstance(error, InvalidFields):
+            details["fields"] = [
+                {"field": field, "problem": problem} for field, problem in error.fields.items()
+            ]
         return _answer(request, status, code, str(error), details, headers)
 
     @app.exception_handler(RequestValidationError)

@@ -6,6 +6,7 @@ Plain ASGI, since the body must be counted while it arrives, before it lies in m
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -33,8 +34,14 @@ class Limits:
 
     def __init__(self, app: App, *, larger: dict[str, int]) -> None:
         self._app = app
-        # by path; a path's parameters are written as in the route, so only fixed ones may be here
-        self._larger = larger
+        # by path as in the route; a parameter stands for one part of it, and what ends with a slash
+        # for all that is below
+        self._larger = {
+            re.compile(
+                re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + (".*" if path[-1] == "/" else "")
+            ): most
+            for path, most in larger.items()
+        }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,8 +86,8 @@ class Limits:
                 await _refuse(send, request_id, most)
 
     def _most(self, path: str) -> int:
-        for beginning, most in self._larger.items():
-            if path == beginning or (beginning.endswith("/") and path.startswith(beginning)):
+        for pattern, most in self._larger.items():
+            if pattern.fullmatch(path):
                 return most
         return MOST_BODY_BYTES
 

@@ -13,6 +13,7 @@ from sightgrid.configuration import Configuration, read_configuration
 from sightgrid.domain.faces import EmbeddingContract
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.ledger.deciding import LiveSettings
+from sightgrid.ledger.faceindex import FaceIndex
 from sightgrid.ledger.taking_in import Intake
 from sightgrid.offline.engine import Engine, open_engine
 from sightgrid.recognition.calibration import ImpostorCurve, Policy
@@ -120,6 +121,11 @@ class Site:
             settings=LiveSettings(stranger_window=window),
             clock=self.clock,
         )
+
+    @cached_property
+    def faces(self) -> FaceIndex:
+        """Everybody that a photo may show; empty until it is first refreshed."""
+        return FaceIndex(self.contract)
 
     def load_grid(self) -> None:
         """Puts the cameras and links of the configuration file into the database, where everything

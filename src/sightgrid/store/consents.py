@@ -10,7 +10,8 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from sightgrid.domain.errors import NotFound
-from sightgrid.domain.people import Consent
+from sightgrid.domain.people import Consent, Method
+from sightgrid.store.schema import PERSON
 from sightgrid.store.schema_subjects import CONSENT
 from sightgrid.store.sealing import of_person, seal, unseal
 from sightgrid.store.session import Transaction
@@ -60,8 +61,38 @@ def consents_of(tx: Transaction, person_id: str) -> dict[str, Consent]:
     return {row.consent_id: _consent(tx, row) for row in rows}
 
 
-def withdraw_consent(tx: Transaction, consent_id: str, *, at: datetime) -> None:
+def lapsed_people(tx: Transaction, *, at: datetime) -> list[str]:
+    """Who has enrolled faces, or is recognised by those that were seen, but no consent that holds;
+    people who never gave one, as those of an old database, are left out."""
+    holds = sa.exists().where(
+        CONSENT.c.site_id == PERSON.c.site_id,
+        CONSENT.c.person_id == PERSON.c.person_id,
+        sa.or_(CONSENT.c.expires_at.is_(None), CONSENT.c.expires_at > at),
+        sa.or_(CONSENT.c.withdrawn_at.is_(None), CONSENT.c.withdrawn_at > at),
+    )
+    once = sa.exists().where(
+        CONSENT.c.site_id == PERSON.c.site_id, CONSENT.c.person_id == PERSON.c.person_id
+    )
+    rows = tx.connection.scalars(
+        sa.select(PERSON.c.person_id)
+        .where(
+            PERSON.c.site_id == tx.site_id,
+            sa.or_(PERSON.c.method.is_(None), PERSON.c.method == Method.FACE.value),
+            once,
+            ~holds,
+        )
+        .order_by(PERSON.c.person_id)
+    )
+    return list(rows)
+
+
+def withdraw_consent(
+    tx: Transaction, consent_id: str, *, at: datetime, of: str | None = None
+) -> None:
     """The person does not agree any more.
+
+    Args:
+        of: the person whose it has to be.
 
     Raises:
         NotFound: there is no such consent, or it was withdrawn before.
@@ -69,6 +100,7 @@ def withdraw_consent(tx: Transaction, consent_id: str, *, at: datetime) -> None:
     done = tx.connection.execute(
         sa.update(CONSENT)
         .where(
+            sa.true() if of is None else CONSENT.c.person_id == of,
             CONSENT.c.site_id == tx.site_id,
             CONSENT.c.consent_id == consent_id,
             CONSENT.c.withdrawn_at.is_(None),

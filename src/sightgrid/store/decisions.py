@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from sightgrid.domain.presence import Band, Decision
+from sightgrid.domain.presence import Band, Candidate, Decision
 from sightgrid.store.columns import REASON_LENGTH
-from sightgrid.store.identities import DECIDED, family_of
+from sightgrid.store.identities import DECIDED, family_of, links_of
 from sightgrid.store.people import person_id
 from sightgrid.store.schema import DECISION, SIGHTING
 from sightgrid.store.session import Transaction
@@ -70,7 +70,12 @@ def record_decisions(
         NotFound: a runner-up that is nobody enrolled.
         StoreError: a sighting or serial that isn't stored.
     """
-    rows = [_row(tx, decision, decided_at) for decision in decisions]
+    decisions = list(decisions)
+    rivals = [one.match.runner_up for one in decisions if one.match.runner_up is not None]
+    named = {one.serial for one in rivals if one.person is not None and one.serial is not None}
+    links = links_of(tx, named) if named else {}
+    whose = {serial: person for serial, (person, _) in links.items()}
+    rows = [_row(tx, decision, decided_at, whose) for decision in decisions]
     if not rows:
         return
     _remove(tx, rows)
@@ -136,7 +141,9 @@ def decisions_of(tx: Transaction, serial: int) -> list[DecidedSighting]:
     ]
 
 
-def _row(tx: Transaction, decision: Decision, decided_at: datetime) -> dict[str, Any]:
+def _row(
+    tx: Transaction, decision: Decision, decided_at: datetime, whose: Mapping[int, str | None]
+) -> dict[str, Any]:
     match, runner_up, sighting = decision.match, decision.match.runner_up, decision.sighting
     reason = match.reason
     if len(reason) > REASON_LENGTH:
@@ -152,11 +159,7 @@ def _row(tx: Transaction, decision: Decision, decided_at: datetime) -> dict[str,
         "score": None if match.score is None else float(match.score),
         "margin": None if match.margin is None else float(match.margin),
         "runner_up_serial": None if runner_up is None else runner_up.serial,
-        "runner_up_person_id": (
-            None
-            if runner_up is None or runner_up.person is None
-            else person_id(tx, runner_up.person)
-        ),
+        "runner_up_person_id": _runner_up_id(tx, runner_up, whose),
         "runner_up_score": None if runner_up is None else float(runner_up.score),
         "reason": reason,
         "decided_at": decided_at,
@@ -164,3 +167,13 @@ def _row(tx: Transaction, decision: Decision, decided_at: datetime) -> dict[str,
             sighting.last_seen if match.band is Band.UNSURE and sighting.closed else None
         ),
     }
+
+
+def _runner_up_id(
+    tx: Transaction, runner_up: Candidate | None, whose: Mapping[int, str | None]
+) -> str | None:
+    """By the serial where there is one: two people may have one name."""
+    if runner_up is None or runner_up.person is None:
+        return None
+    known = None if runner_up.serial is None else whose.get(runner_up.serial)
+    return known or person_id(tx, runner_up.person)

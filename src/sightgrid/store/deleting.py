@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sightgrid.store.batches import in_batches
 from sightgrid.store.receiving import Outcome
 from sightgrid.store.register_traces import forget_evidence_of
-from sightgrid.store.schema import DECISION, IDENTITY, PERSON, SIGHTING
+from sightgrid.store.schema import DECISION, IDENTITY, LOOK, PERSON, SIGHTING
 from sightgrid.store.schema_arrival import EVENT, RECEIVED
 from sightgrid.store.schema_ledger import MERGE_PROPOSAL, PROTOTYPE
 from sightgrid.store.schema_subjects import CROP
@@ -94,6 +94,28 @@ def delete_sightings(tx: Transaction, sighting_ids: Collection[str]) -> Deleted:
         ).rowcount
     keys = destroy_keys(tx, [of_sighting(one) for one in sighting_ids])
     return Deleted(sightings=sightings, crops=crops, keys=keys)
+
+
+def forget_looks(tx: Transaction, sighting_ids: Collection[str]) -> int:
+    """What faces looked like in these sightings: vectors, templates, crops. That somebody was seen
+    stays. Prototypes have to be written anew afterwards. Returns how many crops are gone."""
+    crops = 0
+    for batch in in_batches(sighting_ids):
+        of_looks = sa.and_(LOOK.c.site_id == tx.site_id, LOOK.c.sighting_id.in_(batch))
+        tx.connection.execute(
+            sa.update(LOOK)
+            .where(of_looks)
+            .values(contract_id=None, vector=None, strength=None, crop_path=None)
+        )
+        crops += tx.connection.execute(
+            sa.delete(CROP).where(CROP.c.site_id == tx.site_id, CROP.c.sighting_id.in_(batch))
+        ).rowcount
+        tx.connection.execute(
+            sa.update(SIGHTING)
+            .where(SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id.in_(batch))
+            .values(template=None, template_worth=None, template_contract=None, crop_path=None)
+        )
+    return crops
 
 
 def delete_person(tx: Transaction, person_id: str) -> Deleted:

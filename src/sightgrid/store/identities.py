@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,16 +51,22 @@ class IdentityRow:
     best_crop: str | None
 
 
-def mint(tx: Transaction, *, minted_at: datetime, person: str | None = None) -> Identity:
+def mint(
+    tx: Transaction, *, minted_at: datetime, person: str | None = None, of_id: str | None = None
+) -> Identity:
     """Gives out the next serial, to an enrolled person or a stranger. Serials start at 1.
+
+    Args:
+        person: the name of who gets it. of_id: their id, where names need not be one person's.
 
     Raises:
         NotFound: nobody named ``person`` is enrolled.
         InvalidValue: that person has a serial already.
     """
-    key = None
-    if person is not None:
+    key = of_id
+    if person is not None and key is None:
         key = person_id(tx, person)
+    if key is not None:
         taken = tx.connection.scalar(
             sa.select(IDENTITY.c.serial).where(
                 IDENTITY.c.site_id == tx.site_id,
@@ -69,7 +75,7 @@ def mint(tx: Transaction, *, minted_at: datetime, person: str | None = None) -> 
             )
         )
         if taken is not None:
-            raise InvalidValue(f"'{person}' has the serial {taken} already")
+            raise InvalidValue(f"'{person or key}' has the serial {taken} already")
     serial = tx.take_serial()
     row = {"site_id": tx.site_id, "serial": serial, "person_id": key, "minted_at": minted_at}
     tx.insert_later(IDENTITY, [row])
@@ -153,7 +159,16 @@ def serial_of_person(tx: Transaction, person_id: str) -> int | None:
 
 def identities(tx: Transaction) -> list[IdentityRow]:
     """Every serial in order, merged ones too."""
-    return _rows(tx, None)
+    return _rows(tx, None, roots(tx))
+
+
+def identities_named(tx: Transaction, serials: Collection[int]) -> dict[int, IdentityRow]:
+    """Some identities by their root serials; those that are merged or unknown are left out."""
+    members = _members_of(tx, serials)
+    merged = {member: root for root, some in members.items() for member in some}
+    family = [*members, *merged]
+    rows = {row.serial: row for row in _rows(tx, family, merged)} if family else {}
+    return {serial: rows[serial] for serial in serials if serial in rows}
 
 
 def identity(tx: Transaction, serial: int) -> IdentityRow:
@@ -163,7 +178,8 @@ def identity(tx: Transaction, serial: int) -> IdentityRow:
         NotFound: there is no such serial.
     """
     root, family = family_of(tx, serial)
-    return next(row for row in _rows(tx, family) if row.serial == root)
+    merged = dict.fromkeys(family[1:], root)
+    return next(row for row in _rows(tx, family, merged) if row.serial == root)
 
 
 def family_of(tx: Transaction, serial: int) -> tuple[int, tuple[int, ...]]:
@@ -184,9 +200,37 @@ def family_of(tx: Transaction, serial: int) -> tuple[int, tuple[int, ...]]:
         raise NotFound(
             f"there is no identity {serial}", hint="'sightgrid identity list' names them all"
         )
-    merged = roots(tx)
-    root = merged.get(serial, serial)
-    return root, (root, *sorted(one for one, its_root in merged.items() if its_root == root))
+    root, seen = serial, {serial}
+    while (above := links_of(tx, [root]).get(root, (None, None))[1]) is not None:
+        if above in seen:
+            raise StoreError(f"the database is damaged: serial {serial} is merged in a circle")
+        root = above
+        seen.add(root)
+    return root, (root, *_members_of(tx, [root])[root])
+
+
+def _members_of(tx: Transaction, some_roots: Collection[int]) -> dict[int, list[int]]:
+    """For each root the serials that were merged into it, at whatever remove, in order."""
+    whose = {root: root for root in some_roots}
+    pending = list(whose)
+    while pending:
+        found: list[int] = []
+        for batch in in_batches(pending):
+            rows = tx.connection.execute(
+                sa.select(IDENTITY.c.serial, IDENTITY.c.alias_of).where(
+                    IDENTITY.c.site_id == tx.site_id, IDENTITY.c.alias_of.in_(batch)
+                )
+            )
+            for serial, target in rows:
+                if serial not in whose:
+                    whose[serial] = whose[target]
+                    found.append(serial)
+        pending = found
+    members: dict[int, list[int]] = {root: [] for root in some_roots}
+    for serial in sorted(whose):
+        if whose[serial] != serial:
+            members[whose[serial]].append(serial)
+    return members
 
 
 def roots(tx: Transaction) -> dict[int, int]:
@@ -212,20 +256,28 @@ def roots(tx: Transaction) -> dict[int, int]:
     return ends
 
 
-def people_of(tx: Transaction) -> dict[int, str]:
-    """The names of the enrolled people by serial."""
-    rows = tx.connection.execute(
-        sa.select(IDENTITY.c.serial, IDENTITY.c.person_id).where(
-            IDENTITY.c.site_id == tx.site_id, IDENTITY.c.person_id.is_not(None)
-        )
-    ).all()
-    names = names_of(tx)
+def people_of(tx: Transaction, serials: Collection[int] | None = None) -> dict[int, str]:
+    """The names of the enrolled people by serial; of all of them, or of those among some."""
+    enrolled = sa.select(IDENTITY.c.serial, IDENTITY.c.person_id).where(
+        IDENTITY.c.site_id == tx.site_id, IDENTITY.c.person_id.is_not(None)
+    )
+    if serials is None:
+        rows = list(tx.connection.execute(enrolled))
+        names = names_of(tx)
+    else:
+        rows = [
+            row
+            for batch in in_batches(sorted(serials))
+            for row in tx.connection.execute(enrolled.where(IDENTITY.c.serial.in_(batch)))
+        ]
+        names = names_of(tx, {row.person_id for row in rows}) if rows else {}
     return {int(serial): names[person_id] for serial, person_id in rows}
 
 
-def _rows(tx: Transaction, family: Collection[int] | None) -> list[IdentityRow]:
-    merged = roots(tx)
-    names = people_of(tx)
+def _rows(
+    tx: Transaction, family: Collection[int] | None, merged: Mapping[int, int]
+) -> list[IdentityRow]:
+    names = people_of(tx, family)
 
     def of_family(serial: sa.Column[Any]) -> sa.ColumnElement[bool]:
         return serial.in_(family) if family is not None else serial.is_not(None)

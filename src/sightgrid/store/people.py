@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -19,7 +20,14 @@ from sightgrid.store.batches import in_batches
 from sightgrid.store.encoding import pack_floats, unpack_floats
 from sightgrid.store.schema import CONTRACT, ENROLLED_FACE, PERSON
 from sightgrid.store.schema_subjects import ENROLLED_PHOTO
-from sightgrid.store.sealing import keyed_hash, load_keys, of_person, seal, unseal
+from sightgrid.store.sealing import (
+    expect_new,
+    keyed_hash,
+    load_keys,
+    of_person,
+    seal,
+    unseal,
+)
 from sightgrid.store.session import Transaction
 
 
@@ -51,7 +59,7 @@ def enrol(tx: Transaction, person: EnrolledPerson) -> str:
 def insert_person(
     tx: Transaction, name: str, details: Mapping[str, str], *, added_at: datetime | None
 ) -> str:
-    """Adds a person without faces; returns their id.
+    """Adds a person without faces, told apart by the name; returns their id.
 
     Raises:
         InvalidValue: the name is taken.
@@ -61,19 +69,38 @@ def insert_person(
             f"somebody named '{name}' is enrolled already",
             hint="tell them apart in the name, by class or number",
         )
-    person_id = str(uuid4())
-    tx.connection.execute(
-        sa.insert(PERSON),
+    (person_id,) = insert_people(tx, [(name, {**details, "name": name})], added_at=added_at)
+    tx.people[name] = person_id
+    return person_id
+
+
+def insert_people(
+    tx: Transaction,
+    entries: Sequence[tuple[str, Mapping[str, str]]],
+    *,
+    added_at: datetime | None,
+) -> list[str]:
+    """Adds people without faces; returns their ids.
+
+    Args:
+        entries: for each person what tells them apart from all others, which nobody may have yet,
+            and what is written down about them, their name under ``name``.
+    """
+    ids = [str(uuid4()) for _ in entries]
+    expect_new(tx, (of_person(person_id) for person_id in ids))
+    rows = [
         {
             "site_id": tx.site_id,
             "person_id": person_id,
-            "name": _name_key(tx, name),
-            "details": _sealed_details(tx, person_id, name, details),
+            "name": name_key(tx, apart),
+            "details": _sealed_details(tx, person_id, details["name"], details),
             "added_at": added_at,
-        },
-    )
-    tx.people[name] = person_id
-    return person_id
+        }
+        for person_id, (apart, details) in zip(ids, entries, strict=True)
+    ]
+    if rows:
+        tx.connection.execute(sa.insert(PERSON), rows)
+    return ids
 
 
 def insert_faces(
@@ -202,36 +229,6 @@ def crops_of_person(tx: Transaction, person_id: str) -> list[bytes]:
     return list(dict.fromkeys(unseal(tx, crop, subject=subject, purpose="crop") for crop in rows))
 
 
-def save_photo(
-    tx: Transaction, person_id: str, photo_id: str, photo: bytes, *, at: datetime
-) -> None:
-    """Keeps the photo that faces were enrolled from, so that another pack can look at it anew."""
-    tx.connection.execute(
-        sa.insert(ENROLLED_PHOTO),
-        {
-            "site_id": tx.site_id,
-            "person_id": person_id,
-            "photo_id": photo_id,
-            "photo": seal(tx, photo, subject=of_person(person_id), purpose=f"photo {photo_id}"),
-            "added_at": at,
-        },
-    )
-
-
-def photos_of(tx: Transaction, person_id: str) -> dict[str, bytes]:
-    """A person's enrolment photos as they were given, by id, in order of time."""
-    rows = tx.connection.execute(
-        sa.select(ENROLLED_PHOTO.c.photo_id, ENROLLED_PHOTO.c.photo)
-        .where(ENROLLED_PHOTO.c.site_id == tx.site_id, ENROLLED_PHOTO.c.person_id == person_id)
-        .order_by(ENROLLED_PHOTO.c.added_at, ENROLLED_PHOTO.c.photo_id)
-    ).all()
-    subject = of_person(person_id)
-    return {
-        photo_id: unseal(tx, photo, subject=subject, purpose=f"photo {photo_id}")
-        for photo_id, photo in rows
-    }
-
-
 def faces_of(
     tx: Transaction, person_ids: Collection[str], contract: EmbeddingContract
 ) -> dict[str, list[Embedding]]:
@@ -270,10 +267,15 @@ def names_of(tx: Transaction, person_ids: Collection[str] | None = None) -> dict
     rows = tx.connection.execute(
         sa.select(PERSON.c.person_id, PERSON.c.name, PERSON.c.details).where(wanted)
     ).all()
+    return {person_id: found["name"] for person_id, found in written_down(tx, rows).items()}
+
+
+def written_down(tx: Transaction, rows: Iterable[Any]) -> dict[str, dict[str, str]]:
+    """What is written down in rows of the table of people, by person id."""
+    rows = list(rows)
     load_keys(tx, (of_person(row.person_id) for row in rows))
     return {
-        row.person_id: _details(tx, row.person_id, row.details).get("name", row.name)
-        for row in rows
+        row.person_id: {"name": row.name} | _details(tx, row.person_id, row.details) for row in rows
     }
 
 
@@ -302,35 +304,47 @@ def details_of_many(tx: Transaction, person_ids: Collection[str]) -> dict[str, d
                 PERSON.c.site_id == tx.site_id, PERSON.c.person_id.in_(batch)
             )
         ).all()
-        load_keys(tx, (of_person(row.person_id) for row in rows))
-        for row in rows:
-            found[row.person_id] = {"name": row.name} | _details(tx, row.person_id, row.details)
+        found |= written_down(tx, rows)
     return found
 
 
-def change_details(tx: Transaction, person_id: str, details: Mapping[str, str]) -> None:
+def change_details(
+    tx: Transaction, person_id: str, details: Mapping[str, str], *, apart: str | None = None
+) -> None:
     """Replaces what is written down about a person; a ``name`` in it renames them.
 
+    Args:
+        apart: what tells them apart from all others, if that is not the name.
+
     Raises:
-        NotFound: there is no such person. InvalidValue: the new name is taken.
+        NotFound: there is no such person. InvalidValue: somebody else has that already.
     """
     before = details_of(tx, person_id)
     name = details.get("name", before["name"])
-    taken_by = _find(tx, name)
+    key = name if apart is None else apart
+    taken_by = _find(tx, key)
     if taken_by not in (None, person_id):
         raise InvalidValue(f"somebody named '{name}' is enrolled already")
+    rewrite_details(tx, person_id, {**details, "name": name}, apart=key)
+
+
+def rewrite_details(
+    tx: Transaction, person_id: str, details: Mapping[str, str], *, apart: str
+) -> None:
+    """The same without asking, of somebody who is known to be there: ``details`` has the name, and
+    ``apart``, what tells them apart, is nobody else's."""
     tx.connection.execute(
         sa.update(PERSON)
         .where(PERSON.c.site_id == tx.site_id, PERSON.c.person_id == person_id)
         .values(
-            name=_name_key(tx, name),
-            details=_sealed_details(tx, person_id, name, details),
+            name=name_key(tx, apart),
+            details=_sealed_details(tx, person_id, details["name"], details),
         )
     )
-    tx.people.pop(before["name"], None)
+    tx.people.clear()
 
 
-def _name_key(tx: Transaction, name: str) -> str:
+def name_key(tx: Transaction, name: str) -> str:
     """What the unique column holds: the name, or where names are sealed a hash that finds it."""
     return name if tx.keys is None else keyed_hash(tx, name, purpose="name")
 
@@ -399,7 +413,7 @@ def _find(tx: Transaction, name: str) -> str | None:
     if name not in tx.people:
         found = tx.connection.scalar(
             sa.select(PERSON.c.person_id).where(
-                PERSON.c.site_id == tx.site_id, PERSON.c.name == _name_key(tx, name)
+                PERSON.c.site_id == tx.site_id, PERSON.c.name == name_key(tx, name)
             )
         )
         if found is None:

@@ -21,6 +21,7 @@ from sightgrid.store.columns import (
     NAME_LENGTH,
     PATH_LENGTH,
     REASON_LENGTH,
+    WORD_LENGTH,
     BoundedText,
     UtcDateTime,
 )
@@ -85,10 +86,15 @@ PERSON = exact_table(
     "person",
     site_key(),
     sa.Column("person_id", BoundedText(ID_LENGTH), primary_key=True),
-    # in a sealed database the keyed hash of the name, which itself lies in ``details``
+    # what tells people apart: the name, or in a sealed database the keyed hash of the name or of a
+    # number of theirs; the name itself lies in ``details`` then
     sa.Column("name", BoundedText(NAME_LENGTH), nullable=False),
     sa.Column("details", sa.LargeBinary(MOST_DETAILS_BYTES)),
     sa.Column("added_at", UtcDateTime),
+    # how they show that they are here; nothing stands for the face
+    sa.Column("method", BoundedText(WORD_LENGTH)),
+    # since when they are as good as gone; for a while that can be undone
+    sa.Column("removed_at", UtcDateTime),
     within_site("site"),
     sa.UniqueConstraint("site_id", "name"),
 )
@@ -131,6 +137,8 @@ IDENTITY = exact_table(
     within_site("site"),
     within_site("person", "person_id"),
     sa.ForeignKeyConstraint(["site_id", "alias_of"], ["identity.site_id", "identity.serial"]),
+    sa.Index(None, "site_id", "alias_of"),
+    sa.Index(None, "site_id", "person_id"),
 )
 
 SIGHTING = exact_table(

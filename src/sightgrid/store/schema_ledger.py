@@ -89,6 +89,8 @@ MERGE_PROPOSAL = exact_table(
     sa.Column("status", BoundedText(WORD_LENGTH), nullable=False),
     sa.Column("answered_at", UtcDateTime),
     sa.Column("answered_by", BoundedText(NAME_LENGTH)),
+    # the edit that the answer made; undoing that opens the proposal again
+    sa.Column("edit_id", BoundedText(ID_LENGTH)),
     within_site("identity", "serial"),
     within_site("identity", "into_serial"),
 )

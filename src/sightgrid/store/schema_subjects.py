@@ -57,6 +57,23 @@ ENROLLED_PHOTO = exact_table(
     within_site("person", "person_id", ondelete="CASCADE"),
 )
 
+# what was changed about a person, so that it can be undone
+PERSON_CHANGE = exact_table(
+    "person_change",
+    site_key(),
+    sa.Column("change_id", BoundedText(ID_LENGTH), primary_key=True),
+    sa.Column("person_id", BoundedText(ID_LENGTH), nullable=False),
+    sa.Column("kind", BoundedText(WORD_LENGTH), nullable=False),
+    # the fields that it changed, as they were and as they became: sealed JSON
+    sa.Column("fields", sa.LargeBinary(MOST_DETAILS_BYTES), nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("made_by", BoundedText(NAME_LENGTH), nullable=False),
+    sa.Column("undone_at", UtcDateTime),
+    sa.Column("undone_by", BoundedText(NAME_LENGTH)),
+    within_site("person", "person_id", ondelete="CASCADE"),
+    sa.Index(None, "site_id", "person_id"),
+)
+
 CROP = exact_table(
     "crop",
     site_key(),
