@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 
 from sightgrid.cli.main import program
 from sightgrid.configuration import document
+from sightgrid.configuration.people import PEOPLE_FIELDS
 from sightgrid.domain.cameras import CameraState, Trouble
 from sightgrid.domain.errors import SettingsError
 from sightgrid.domain.presence import Band
@@ -347,6 +348,7 @@ def test_every_field_of_the_configuration_is_explained() -> None:
         "camera": document.CAMERA_FIELDS,
         "recognition": document.RECOGNITION_FIELDS,
         "retention": document.RETENTION_FIELDS,
+        "people": PEOPLE_FIELDS,
         "mqtt": document.MQTT_FIELDS,
         "box": document.BOX_FIELDS,
     }

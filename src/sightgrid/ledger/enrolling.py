@@ -25,6 +25,7 @@ from sightgrid.store.people import (
 )
 from sightgrid.store.photos import save_photo
 from sightgrid.store.prototypes import Prototype, contracts_of, prototype, save_prototype
+from sightgrid.store.register_traces import forget_evidence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,9 @@ def own_serial(tx: Transaction, person_id: str, *, at: datetime) -> int:
 
 def stop_recognising(tx: Transaction, person_id: str) -> int:
     """Deletes what a person looks like: enrolled faces and photos, and the vectors and crops of
-    every sighting that is theirs. Their name and serial stay, and when they were seen; nobody is
-    recognised as them any more. For a consent that was withdrawn. Returns how many crops are gone.
+    every sighting and register that is theirs. Their name and serial stay, and when they were
+    seen; nobody is recognised as them any more. For a consent that was withdrawn. Returns how many
+    crops are gone.
 
     Raises:
         NotFound: there is no such person.
@@ -116,6 +118,7 @@ def stop_recognising(tx: Transaction, person_id: str) -> int:
     tx.lock_site()
     details_of(tx, person_id)
     gone = {contract.id: contract for contract in remove_faces(tx, person_id)}
+    forget_evidence_of(tx, person_id)
     serial = serial_of_person(tx, person_id)
     if serial is None:
         return 0

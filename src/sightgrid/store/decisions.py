@@ -10,10 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from sightgrid.domain.presence import Band, Candidate, Decision
+from sightgrid.store.batches import in_batches
 from sightgrid.store.columns import REASON_LENGTH
-from sightgrid.store.identities import DECIDED, family_of, links_of
+from sightgrid.store.identities import DECIDED, family_of
 from sightgrid.store.people import person_id
-from sightgrid.store.schema import DECISION, SIGHTING
+from sightgrid.store.schema import DECISION, IDENTITY, SIGHTING
 from sightgrid.store.session import Transaction
 from sightgrid.store.sightings import crop_paths_of
 
@@ -52,7 +53,7 @@ def record_decision(
         own: what the ledger said by itself, where an edit says otherwise.
         first: this revision has no answer yet that would have to be replaced.
     """
-    row = _row(tx, decision, decided_at)
+    row = _row(tx, decision, decided_at, _whose(tx, [decision]))
     if own is not None:
         row |= {"own_band": own[0].value, "own_serial": own[1]}
     if not first:
@@ -71,10 +72,7 @@ def record_decisions(
         StoreError: a sighting or serial that isn't stored.
     """
     decisions = list(decisions)
-    rivals = [one.match.runner_up for one in decisions if one.match.runner_up is not None]
-    named = {one.serial for one in rivals if one.person is not None and one.serial is not None}
-    links = links_of(tx, named) if named else {}
-    whose = {serial: person for serial, (person, _) in links.items()}
+    whose = _whose(tx, decisions)
     rows = [_row(tx, decision, decided_at, whose) for decision in decisions]
     if not rows:
         return
@@ -177,3 +175,19 @@ def _runner_up_id(
         return None
     known = None if runner_up.serial is None else whose.get(runner_up.serial)
     return known or person_id(tx, runner_up.person)
+
+
+def _whose(tx: Transaction, decisions: Sequence[Decision]) -> dict[int, str | None]:
+    """Whose the serials of runners-up with a name are. Those who are enrolled have been for a
+    while, so rows that wait to be written don't matter."""
+    rivals = [one.match.runner_up for one in decisions if one.match.runner_up is not None]
+    named = {one.serial for one in rivals if one.person is not None and one.serial is not None}
+    found: dict[int, str | None] = {}
+    for batch in in_batches(sorted(named)):
+        rows = tx.beside.execute(
+            sa.select(IDENTITY.c.serial, IDENTITY.c.person_id).where(
+                IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial.in_(batch)
+            )
+        )
+        found.update((serial, person) for serial, person in rows)
+    return found
