@@ -20,7 +20,7 @@ _ACTOR = "cli"
     "--text",
     "text_file",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=click.Path(path_type=Path, dir_okay=False),
     help="File with the text that was agreed to; its SHA-256 is kept.",
 )
 @click.option("--text-version", required=True, help="The version of that text.")
@@ -49,17 +49,22 @@ def consent(
     json_file: str | None,
 ) -> None:
     """Write down that PERSON agreed to be recognised; prints the consent's id."""
+    from sightgrid.domain.errors import NotFound
     from sightgrid.domain.frames import parse_time
     from sightgrid.domain.people import Consent
     from sightgrid.server import people
 
+    try:
+        text = text_file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{text_file}: can't be read: {error.strerror}") from error
     with opened_site(config_file, data_folder) as site:
         with site.store.snapshot() as tx:
             person_id = person_id_of(tx, site, person)
         given = Consent(
             purpose="recognition",
             text_version=text_version,
-            text_sha256=sha256(text_file.read_bytes()).hexdigest(),
+            text_sha256=sha256(text).hexdigest(),
             language=language,
             channel=channel,
             evidence=evidence,
