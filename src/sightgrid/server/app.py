@@ -30,6 +30,7 @@ from sightgrid.server.api import site as site_routes
 from sightgrid.server.apidocs import api_page
 from sightgrid.server.demonstrating import Demonstrator
 from sightgrid.server.failures import answer_failures
+from sightgrid.server.ingest_queue import IngestQueue
 from sightgrid.server.ingesting import Ingest
 from sightgrid.server.limits import (
     MOST_PHOTO_BYTES,
@@ -66,6 +67,11 @@ ROUTERS = (
 def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
     """The server of an opened site; with a pool, its workers take sightings in."""
     fan = EventFan(site.store)
+    queue = (
+        IngestQueue(Ingest(site).take_all_in)
+        if pool is None
+        else IngestQueue(pool.take_all_in, at_once=pool.workers)
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -74,6 +80,7 @@ def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
         try:
             yield
         finally:
+            queue.close()
             site.couriers.stop()
             fan.stop()
 
@@ -90,8 +97,7 @@ def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
     app.state.site = site
     app.state.demo = Demonstrator(site)
     app.state.metrics = ServerMetrics()
-    app.state.ingest = Ingest(site)
-    app.state.pool = pool
+    app.state.ingest = queue
     app.state.events = fan
     answer_failures(app)
     routes = APIRouter(prefix=API)

@@ -6,21 +6,19 @@ that is busy, is an error of the whole request.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import cv2
 import numpy as np
 
-from sightgrid.domain.errors import InvalidRecord
+from sightgrid.domain.errors import InvalidRecord, SightgridError
 from sightgrid.domain.faces import Embedding
 from sightgrid.domain.geometry import Bytes
 from sightgrid.domain.presence import Sighting
-from sightgrid.ledger.taking_in import Arrived, ArrivedGap, Refused
-from sightgrid.server.refusals import SlowDown
+from sightgrid.ledger.arriving import Arrived, ArrivedGap, Parcel, Refused
+from sightgrid.server.ingest_queue import Body, BoxClock, Served
 from sightgrid.server.site import Site
 from sightgrid.store.gaps import StoredGap
 from sightgrid.wire.content import Content
@@ -28,28 +26,20 @@ from sightgrid.wire.receipts import Receipt, Status
 from sightgrid.wire.records import Gap, Record, correction, parse_line, read_lines, sighting_of
 from sightgrid.wire.sealing import content_of
 
-# requests that may wait for the database at once; the rest is told to come again, which costs
-# nothing, since a box keeps what it has no receipt for
-_MOST_AT_ONCE = 16
-_COME_AGAIN = timedelta(seconds=2)
-_LONGEST_NUMBER = 19
 
+@dataclass(slots=True, eq=False)
+class _Parsed:
+    """A body whose lines were read. ``receipts`` has a place a line, filled where the answer is
+    settled already; the others are those of ``arrived``, in order."""
 
-@dataclass(frozen=True, slots=True)
-class BoxClock:
-    """How the box's clocks stood as it sent, as its headers tell; ``None`` where they don't."""
+    box_id: str
+    receipts: list[Receipt | None]
+    arrived: list[Arrived | ArrivedGap | Refused] = field(default_factory=list)
 
-    boot_id: str
-    monotonic_ns: int
-
-    @classmethod
-    def read(cls, headers: Mapping[str, str]) -> BoxClock | None:
-        """From the headers of a request; what isn't there or no number counts as not told."""
-        boot_id = headers.get("sightgrid-boot", "")
-        told = headers.get("sightgrid-monotonic-ns", "")
-        if not boot_id or not told.isascii() or not told.isdecimal():
-            return None
-        return cls(boot_id, int(told)) if len(told) <= _LONGEST_NUMBER else None
+    def answered(self, taken: Sequence[Receipt]) -> list[Receipt]:
+        """A receipt a line."""
+        rest = iter(taken)
+        return [next(rest) if receipt is None else receipt for receipt in self.receipts]
 
 
 class Ingest:
@@ -57,43 +47,53 @@ class Ingest:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._free = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """A place among those who may be served at once.
-
-        Raises:
-            SlowDown: there is none free.
-        """
-        if not self._free.acquire(blocking=False):
-            raise SlowDown(_COME_AGAIN, busy=True)
-        try:
-            yield
-        finally:
-            self._free.release()
-
-    def take_in(self, box_id: str, body: bytes, clock: BoxClock | None = None) -> list[Receipt]:
+    def take_in(self, body: Body) -> list[Receipt]:
         """Stores and decides every record of a body; a receipt for each, in order.
-
-        Args:
-            box_id: whose token the request came with.
-            clock: the box's, to put the times of a box right that did not know the time.
 
         Raises:
             InvalidRecord: the body as a whole can't be read.
             StoreError: the database is not available; nothing was stored.
         """
-        lines = read_lines(body)
-        receipts: list[Receipt | None] = [None] * len(lines)
-        arrived: list[Arrived | ArrivedGap | Refused] = []
-        places: list[int] = []
+        (served,) = self.take_all_in([body])
+        if isinstance(served, SightgridError):
+            raise served
+        return served
+
+    def take_all_in(self, bodies: Sequence[Body]) -> list[Served]:
+        """Stores and decides several bodies in one transaction: receipts for each, or why a body as
+        a whole can't be read.
+
+        Raises:
+            StoreError: the database is not available; nothing of any body was stored.
+        """
+        read = [self._lines(body) for body in bodies]
+        parcels = [one for one in read if isinstance(one, _Parsed)]
+        self._embed([parsed.arrived for parsed in parcels])
+        taken = iter(
+            self._site.intake.take_all_in(
+                [Parcel(parsed.box_id, parsed.arrived) for parsed in parcels]
+            )
+            if parcels
+            else ()
+        )
+        return [
+            one.answered(next(taken).receipts) if isinstance(one, _Parsed) else one for one in read
+        ]
+
+    def _lines(self, body: Body) -> _Parsed | InvalidRecord:
+        """Reads every line that can be read."""
+        try:
+            lines = read_lines(body.lines)
+        except InvalidRecord as error:
+            return error
+        parsed = _Parsed(body.box_id, [None] * len(lines))
         for place, line in enumerate(lines):
             try:
-                one: Arrived | ArrivedGap | Refused = self._read(box_id, line, clock)
+                one: Arrived | ArrivedGap | Refused = self._read(body.box_id, line, body.clock)
             except InvalidRecord as error:
                 if not error.permanent:
-                    receipts[place] = Receipt(
+                    parsed.receipts[place] = Receipt(
                         error.sighting_id,
                         error.revision,
                         error.sha256,
@@ -104,14 +104,8 @@ class Ingest:
                 one = Refused(
                     error.sighting_id, error.revision, error.sha256, error.code, str(error)
                 )
-            places.append(place)
-            arrived.append(one)
-        if arrived:
-            self._embed(arrived)
-            taken = self._site.intake.take_in(box_id, arrived)
-            for place, receipt in zip(places, taken.receipts, strict=True):
-                receipts[place] = receipt
-        return [receipt for receipt in receipts if receipt is not None]
+            parsed.arrived.append(one)
+        return parsed
 
     def _read(self, box_id: str, line: bytes, clock: BoxClock | None) -> Arrived | ArrivedGap:
         record = parse_line(line)
@@ -154,27 +148,30 @@ class Ingest:
         sighting = sighting_of(_moved_record(record, late), content)
         return Arrived(sighting, record.sha256, tuple(look.crop for look in content.looks))
 
-    def _embed(self, arrived: list[Arrived | ArrivedGap | Refused]) -> None:
+    def _embed(self, bodies: Sequence[list[Arrived | ArrivedGap | Refused]]) -> None:
         """Makes the vectors that boxes left to the server, all in one go."""
-        wanted: list[tuple[int, int, Bytes]] = []
+        wanted: list[tuple[int, int, int, Bytes]] = []
         contract = self._site.contract
-        for place, one in enumerate(arrived):
-            if not isinstance(one, Arrived):
-                continue
-            for rank, (look, crop) in enumerate(zip(one.sighting.looks, one.crops, strict=True)):
-                known = look.embedding
-                if crop is None or (known is not None and known.contract.id == contract.id):
+        for number, arrived in enumerate(bodies):
+            for place, one in enumerate(arrived):
+                if not isinstance(one, Arrived):
                     continue
-                pixels = _decoded(crop, self._site.crop_px)
-                if pixels is not None:
-                    wanted.append((place, rank, pixels))
+                looks = zip(one.sighting.looks, one.crops, strict=True)
+                for rank, (look, crop) in enumerate(looks):
+                    known = look.embedding
+                    if crop is None or (known is not None and known.contract.id == contract.id):
+                        continue
+                    pixels = _decoded(crop, self._site.crop_px)
+                    if pixels is not None:
+                        wanted.append((number, place, rank, pixels))
         if not wanted:
             return
-        made = self._site.engine.embedder.embed([pixels for _, _, pixels in wanted])
-        for (place, rank, _), embedding in zip(wanted, made, strict=True):
-            one = arrived[place]
+        made = self._site.engine.embedder.embed([pixels for *_, pixels in wanted])
+        for (number, place, rank, _), embedding in zip(wanted, made, strict=True):
+            one = bodies[number][place]
             if isinstance(one, Arrived):
-                arrived[place] = replace(one, sighting=_with(one.sighting, rank, embedding))
+                sighting = _with(one.sighting, rank, embedding)
+                bodies[number][place] = replace(one, sighting=sighting)
 
 
 def _with(sighting: Sighting, rank: int, embedding: Embedding) -> Sighting:

@@ -22,7 +22,7 @@ class ServerMetrics:
         )
         self.batch_secs = Histogram(
             "sightgrid_ingest_batch_seconds",
-            "Time to store and decide one body of records",
+            "Time from reading one body of records to its receipts, waiting included",
             buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
             registry=self.registry,
         )

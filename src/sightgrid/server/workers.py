@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 
-from sightgrid.server.ingesting import BoxClock, Ingest
+from sightgrid.server.ingest_queue import Body, Served
+from sightgrid.server.ingesting import Ingest
 from sightgrid.server.refusals import SlowDown
 from sightgrid.server.site import Site, SiteSettings
-from sightgrid.wire.receipts import Receipt
 
 _RESTART_SECS = 2
 # set in each worker by _begin
@@ -27,20 +28,20 @@ class IngestPool:
     """Some workers; thread-safe."""
 
     def __init__(self, settings: SiteSettings, workers: int) -> None:
+        self.workers = workers
         self._settings = settings
-        self._workers = workers
         self._replacing = threading.Lock()
         self._pool = self._start()
 
-    def take_in(self, box_id: str, body: bytes, clock: BoxClock | None = None) -> list[Receipt]:
-        """As :meth:`Ingest.take_in`, in a worker.
+    def take_all_in(self, bodies: Sequence[Body]) -> Sequence[Served]:
+        """As :meth:`Ingest.take_all_in`, in a worker.
 
         Raises:
             SlowDown: a worker has died; it is being replaced.
         """
         pool = self._pool
         try:
-            return pool.submit(_take_in, box_id, body, clock).result()
+            return pool.submit(_take_all_in, list(bodies)).result()
         except BrokenProcessPool:
             # whatever it was doing was one transaction: it is stored whole or not at all, and
             # without a receipt the box sends it again
@@ -56,7 +57,7 @@ class IngestPool:
 
     def _start(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self._workers,
+            self.workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
             initargs=(self._settings,),
@@ -67,5 +68,5 @@ def _begin(settings: SiteSettings) -> None:
     _INGEST.append(Ingest(Site(settings)))
 
 
-def _take_in(box_id: str, body: bytes, clock: BoxClock | None) -> list[Receipt]:
-    return _INGEST[0].take_in(box_id, body, clock)
+def _take_all_in(bodies: Sequence[Body]) -> list[Served]:
+    return _INGEST[0].take_all_in(bodies)

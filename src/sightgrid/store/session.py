@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ class Store:
         self.name = name
         self.keys = keys
         self._engine: sa.Engine | None = engine
+        self._writer = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @classmethod
     def open(
@@ -155,16 +157,30 @@ class Store:
     def transaction(self) -> Iterator[Transaction]:
         """Everything written inside is there afterwards, or, after an exception, nothing is.
 
-        On SQLite there is one such transaction at a time; another waits up to ten seconds.
+        On SQLite there is one such transaction at a time; another waits up to ten seconds, within
+        this process without asking again and again.
 
         Raises:
             StoreError: the database can't be read or written, or is busy for too long.
             OutputError: the disk is full.
         """
-        with self._connected() as connection, connection.begin():
+        with self._writing_alone(), self._connected() as connection, connection.begin():
             tx = Transaction(connection, site_id=DEFAULT_SITE, keys=self.keys)
             yield tx
             tx.write_out()
+
+    @contextmanager
+    def _writing_alone(self) -> Iterator[None]:
+        if self._writer is None:
+            yield
+            return
+        # SQLite's own waiting is sleeping, ever longer: whoever writes much would starve the others
+        if not self._writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise StoreBusy(f"{self.name} is in use", hint="try again in a moment")
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     def run(self, work: Callable[[Transaction], T]) -> T:
         """Does ``work`` in a transaction, and all of it anew if the database broke the transaction

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import Annotated
 
 import anyio.to_thread
@@ -22,9 +24,9 @@ from sightgrid.server.api.answers import (
 )
 from sightgrid.server.callers import ThisBox, ThisSite, allowed, hide_foreign
 from sightgrid.server.contacts import note_box
-from sightgrid.server.ingesting import BoxClock, Ingest
+from sightgrid.server.ingest_queue import Body, BoxClock, IngestQueue
 from sightgrid.server.metrics import ServerMetrics
-from sightgrid.server.workers import IngestPool
+from sightgrid.server.refusals import SlowDown
 from sightgrid.store.crops import crop
 from sightgrid.store.listing import (
     Place,
@@ -33,12 +35,14 @@ from sightgrid.store.listing import (
     sightings_named,
     sightings_page,
 )
-from sightgrid.wire.receipts import Receipt, write_receipts
+from sightgrid.wire.receipts import write_receipts
 
 router = APIRouter(prefix="/sightings", tags=["sightings"])
 Viewer = Annotated[Caller, Depends(allowed(Permission.SEE_SIGHTINGS))]
 SightingId = Annotated[str, Path(min_length=1, max_length=36)]
 _NDJSON = "application/x-ndjson"
+# a box gives up after as long, and sends smaller bodies then
+_LONGEST_READ_SECS = 120
 
 
 class SightingAnswer(BaseModel):
@@ -113,21 +117,30 @@ def sighting_answer(row: SightingRow, caller: Caller) -> SightingAnswer:
 )
 async def take_in(request: Request, box: ThisBox, site: ThisSite) -> Response:
     """Takes records of a box in; answers with a receipt for each, once they are stored."""
-    ingest: Ingest = request.app.state.ingest
-    pool: IngestPool | None = request.app.state.pool
+    queue: IngestQueue = request.app.state.ingest
     metrics: ServerMetrics = request.app.state.metrics
-    with ingest.turn():
-        body = await request.body()
-        clock = BoxClock.read(request.headers)
-
-        def work() -> list[Receipt]:
-            note_box(site, box, request.headers)
+    told = request.headers.get("content-length", "")
+    try:
+        with queue.room(int(told) if told.isdecimal() else None):
+            lines = await _body_of(request)
+            await anyio.to_thread.run_sync(note_box, site, box, request.headers)
             with metrics.batch_secs.time():
-                return (pool or ingest).take_in(box.box_id, body, clock)
-
-        receipts = await anyio.to_thread.run_sync(work)
+                clock = BoxClock.read(request.headers)
+                future = queue.submit(Body(box.box_id, lines, clock))
+                receipts = await asyncio.wrap_future(future)
+    except SlowDown:
+        metrics.busy.inc()
+        raise
     metrics.count(receipts)
     return Response(write_receipts(receipts), media_type="application/json")
+
+
+async def _body_of(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(_LONGEST_READ_SECS):
+            return await request.body()
+    except TimeoutError:
+        raise SlowDown(timedelta(seconds=_LONGEST_READ_SECS), busy=False) from None
 
 
 @router.get("")
