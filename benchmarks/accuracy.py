@@ -21,8 +21,9 @@ import sightgrid
 from benchmarks import pages, ratchet
 from benchmarks.ratchet import Figure
 from sightgrid.evaluation.datasets import PersonPhotos, read_pairs, read_people
+from sightgrid.evaluation.degradations import Degradation
 from sightgrid.evaluation.identification import Deal, Identification, deal, identify
-from sightgrid.evaluation.photos import Degradation, FaceReader, PhotoVectors, Tell, embed_photos
+from sightgrid.evaluation.photos import FaceReader, PhotoVectors, Tell, embed_photos
 from sightgrid.evaluation.verification import Metric, photo_rows, verify
 from sightgrid.offline.engine import Engine, open_engine
 from sightgrid.recognition.heads import HeadKind, open_head
@@ -43,6 +44,7 @@ _ROWS = (
 )
 # what vectors depend on beside the pack and the photos
 _MAKERS = (
+    "evaluation/degradations.py",
     "evaluation/photos.py",
     "vision/alignment.py",
     "vision/detection.py",

@@ -11,6 +11,11 @@ PHOTOS is a folder with a folder for each person (``lfw_ident_dev``). Three tabl
 3. what a degraded look is still worth: portraits are shrunk, blurred, darkened and compressed at
    random, and their similarity to the person's other, undamaged photos is set against the strength
    (the raw vector, on the manifest's scale) and the grades of the look.
+
+``--halves N`` measures something else: whether a site's own threshold keeps its budget. N times,
+half of the people are a site: all are enrolled, and the threshold is chosen on their own passages.
+The other half are the strangers who come: how many of their photos get a name? With ``--write`` it
+goes into docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -23,9 +28,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import pages
 from sightgrid.domain.errors import ImageError
 from sightgrid.domain.faces import Detection
+from sightgrid.evaluation.datasets import read_people
+from sightgrid.evaluation.photos import FaceReader, embed_photos
 from sightgrid.offline.engine import Engine, open_engine
+from sightgrid.recognition.budgets import CalibrationState, calibrate, impostor_passages
 from sightgrid.vision.framing import cut
 from sightgrid.vision.pictures import PICTURE_SUFFIXES, read_picture
 from sightgrid.vision.quality import grade
@@ -131,13 +140,90 @@ def embed(
     return results
 
 
+def named_share(
+    enrolled: NDArray[np.float32], owners: NDArray[np.intp], asked: NDArray[np.float32], at: float
+) -> float:
+    """The share of strangers' photos above a threshold, against the means of those enrolled."""
+    sums = np.zeros((int(owners.max()) + 1, enrolled.shape[1]))
+    np.add.at(sums, owners, enrolled)
+    means = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    return float(((asked @ means.T).max(axis=1) > at).mean())
+
+
+def tell_halves(folder: Path, chosen: argparse.Namespace) -> None:
+    """Whether thresholds chosen on one half of the people keep their budget on the other."""
+    people = read_people(folder)
+    photos = embed_photos(
+        [photo for person in people for photo in person.photos],
+        reader=FaceReader(open_engine(chosen.pack)),
+        tell=pages.tell,
+    )
+    person = np.repeat(np.arange(len(people)), [len(one.photos) for one in people])[photos.found]
+    vectors = photos.vectors[photos.found]
+    rows = []
+    for budget in (0.05, 0.02, 0.01, 0.001):
+        states, measured, inside, spans, needs, levels = [], [], [], [], [], []
+        for half in range(chosen.halves):
+            order = np.random.default_rng(half).permutation(len(people))
+            site = np.isin(person, order[: len(people) // 2])
+            _, owners = np.unique(person[site], return_inverse=True)
+            labels = [str(number) for number in person[site]]
+            found = calibrate(impostor_passages(vectors[site], labels), budget=budget)
+            states.append(found.state)
+            needs.append(found.needs_people)
+            if found.threshold is None or found.interval is None:
+                continue
+            share = named_share(vectors[site], owners, vectors[~site], found.threshold)
+            measured.append(share)
+            levels.append(found.threshold)
+            spans.append(found.interval)
+            inside.append(found.interval[0] <= share <= found.interval[1])
+        kept = sum(state is CalibrationState.CALIBRATED for state in states)
+        row = [f"{budget:g}", f"{kept} of {chosen.halves}"]
+        if measured:
+            low, high = np.mean(spans, axis=0)
+            row += [
+                f"{np.mean(levels):.3f}",
+                f"{np.mean(measured):.4f}",
+                f"{np.quantile(measured, 0.05):.4f} to {np.quantile(measured, 0.95):.4f}",
+                f"{low:.4f} to {high:.4f}",
+                f"{np.mean(inside):.0%}",
+            ]
+        else:
+            row += [""] * 5
+        rows.append([*row, f"{np.median(needs):.0f}"])
+    text = (
+        f"{chosen.halves} random halves of the {len(people)} people of `{folder.name}`, pack "
+        f"`{chosen.pack}`.\n\n"
+        + pages.table(
+            (
+                *("budget", "calibrated", "threshold, mean", "measured FPIR, mean"),
+                *("9 of 10 halves", "stated interval, mean", "interval holds"),
+                "people needed, median",
+            ),
+            rows,
+        )
+    )
+    pages.publish(
+        "calibration",
+        text,
+        command=f"python -m benchmarks.calibration {folder.name} --halves {chosen.halves}",
+        chosen=chosen,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--pack", default="default")
     parser.add_argument("--origin", action="store_true", help="print the mean raw vector")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--halves", type=int, default=0, help="try thresholds on so many halves")
+    parser.add_argument("--write", action="store_true", help="put the halves into the page")
     arguments = parser.parse_args()
+    if arguments.halves:
+        tell_halves(arguments.photos, arguments)
+        return
     engine = open_engine(arguments.pack)
     everything = list(photos_of(arguments.photos))
     people = [person for person, _ in everything]

@@ -41,6 +41,16 @@ class Plot:
     wide: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of texts under their columns, and a sentence on what they are."""
+
+    title: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
     """What an evaluation has to say. ``settings`` are names and values; ``notes`` sentences."""
@@ -51,6 +61,7 @@ class Page:
     figures: Sequence[Figure]
     plots: Sequence[Plot]
     notes: Sequence[str]
+    tables: Sequence[Table] = ()
 
 
 def write_page(page: Page, *, folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,65 +9,22 @@ from math import hypot
 from pathlib import Path
 from time import perf_counter
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sightgrid.domain.errors import ImageError, InvalidValue
 from sightgrid.domain.faces import Detection
 from sightgrid.domain.geometry import Bytes, Floats
+from sightgrid.evaluation.degradations import Degradation
 from sightgrid.offline.engine import Engine, usable_cores
+from sightgrid.vision.detection import FaceDetector
 from sightgrid.vision.framing import cut
+from sightgrid.vision.packs import Pack
 from sightgrid.vision.pictures import read_picture
 
 Tell = Callable[[str, int, int | None], None]
 
 _BATCH = 8
 _WEIGHT_OF_SIZE = 0.3
-_JPEG_QUALITY = 60
-_ENLARGEMENT = 2.0
-_NARROWEST_PX, _WIDEST_PX = 8, 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Degradation:
-    """Makes a photo what a far camera would have sent: the face ``face_px`` wide, then JPEG."""
-
-    face_px: int
-
-    @classmethod
-    def named(cls, name: str) -> Degradation:
-        """The degradation of a name such as ``face32``.
-
-        Raises:
-            InvalidValue: it is no such name, or the width is out of range.
-        """
-        match = re.fullmatch(r"face(\d{1,4})", name)
-        if match is None or not _NARROWEST_PX <= int(match[1]) <= _WIDEST_PX:
-            raise InvalidValue(
-                f"'{name}' is no degradation",
-                hint=f"face32 makes faces 32 px wide; {_NARROWEST_PX} to {_WIDEST_PX} can be had",
-            )
-        return cls(int(match[1]))
-
-    @property
-    def name(self) -> str:
-        return f"face{self.face_px}"
-
-    def apply(self, pixels: Bytes, *, face_width: float) -> Bytes:
-        """The photo (H, W, 3) uint8 BGR, reduced so that a face ``face_width`` px wide has the
-        wanted width (never enlarged), through JPEG, then twice that size."""
-        scale = min(self.face_px / face_width, 1.0)
-        height, width = pixels.shape[:2]
-        size = max(round(width * scale), 1), max(round(height * scale), 1)
-        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        _, coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-        if decoded is None:
-            raise ImageError(f"{width} x {height} pixels are too many for a JPEG picture")
-        return cv2.resize(
-            decoded, None, fx=_ENLARGEMENT, fy=_ENLARGEMENT, interpolation=cv2.INTER_CUBIC
-        ).astype(np.uint8, copy=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,14 +58,30 @@ class FaceReader:
         Raises:
             ImageError: the photo can't be read.
         """
-        pixels = read_picture(photo)
-        face = central_face(self.engine.detector.detect(pixels), pixels)
-        if face is not None and self.degradation is not None:
-            pixels = self.degradation.apply(pixels, face_width=face.box.width)
-            face = central_face(self.engine.detector.detect(pixels), pixels)
-        if face is None:
-            return None
-        return cut(pixels, face, self.engine.pack.manifest.embedder_input.framing)
+        seen = seen_face(photo, detector=self.engine.detector, degradation=self.degradation)
+        return None if seen is None else cut_face(self.engine.pack, *seen)
+
+
+def seen_face(
+    photo: Path, *, detector: FaceDetector, degradation: Degradation | None
+) -> tuple[Bytes, Detection] | None:
+    """The picture as the camera would have sent it, (H, W, 3) uint8 BGR, with the face nearest to
+    its middle; ``None`` where none is found.
+
+    Raises:
+        ImageError: the photo can't be read.
+    """
+    pixels = read_picture(photo)
+    face = central_face(detector.detect(pixels), pixels)
+    if face is not None and degradation is not None:
+        pixels = degradation.apply(pixels, face_width=face.box.width)
+        face = central_face(detector.detect(pixels), pixels)
+    return None if face is None else (pixels, face)
+
+
+def cut_face(pack: Pack, pixels: Bytes, face: Detection) -> Bytes:
+    """The face as the pack's embedder wants it, (S, S, 3) uint8 BGR."""
+    return cut(pixels, face, pack.manifest.embedder_input.framing)
 
 
 def central_face(faces: Sequence[Detection], pixels: Bytes) -> Detection | None:

@@ -224,6 +224,33 @@ def draw_lines(over: Scores, lines: Mapping[str, Scores], *, across: str) -> byt
     return to_png(figure, axes)
 
 
+def draw_budget(
+    levels: Scores,
+    shares: Scores,
+    *,
+    budget: float,
+    threshold: float | None,
+    pack_threshold: float,
+    least_shown: float,
+) -> bytes:
+    """The share of strangers' passages above each level, on a logarithmic scale, with the budget,
+    the threshold that keeps it and the pack's own; below ``least_shown`` nothing can be shown."""
+    figure = new_figure(8.4, 4.6)
+    axes = figure.add_subplot()
+    floor = min(budget, least_shown, _floor(shares)) / 2
+    axes.axhspan(floor, least_shown, color=GREY, alpha=0.15, label="too few people to show")
+    axes.step(levels, np.maximum(shares, floor), where="post", color=BLUE, label="own people")
+    axes.axhline(budget, color=ORANGE, linewidth=1, linestyle="--", label=f"budget {budget:g}")
+    if threshold is not None:
+        axes.axvline(threshold, color="black", linewidth=1, label=f"threshold {threshold:.3f}")
+    label = f"the pack's own, {pack_threshold:.3f}"
+    axes.axvline(pack_threshold, color=GREY, linewidth=1, linestyle=":", label=label)
+    axes.set(yscale="log", ylim=(floor, 1))
+    axes.set(xlabel="similarity from which a name is given", ylabel="strangers' passages named")
+    axes.legend(frameon=False, loc="lower left")
+    return to_png(figure, axes)
+
+
 def draw_mistakes(missed: Sequence[int], false: Sequence[int], switches: Sequence[int]) -> bytes:
     """How many boxes were missed and invented in each part of a recording, and the frames in which
     an identity switched."""

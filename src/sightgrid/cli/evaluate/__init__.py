@@ -8,6 +8,8 @@ import click
 
 # the module is imported when its evaluation is asked for, as in sightgrid.cli.main
 _EVALUATIONS = {
+    "calibration": "Which threshold keeps my budget of mistakes?",
+    "clustering": "Are strangers told apart when nobody is enrolled?",
     "grid": "Are trajectories right on a simulated camera grid?",
     "verification": "Do two photos show one person?",
     "identification": "Who is it, if anybody enrolled?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from sightgrid.cli.evaluate.options import (
     check_plots,
     engine_settings,
     finite,
+    groups_option,
     in_words,
     on_photos,
     open_reader,
+    print_page_tables,
 )
 from sightgrid.cli.evaluate.trained_heads import ask_trained_heads
 from sightgrid.cli.output import interrupt_on_termination, note, progress
@@ -64,6 +67,7 @@ _HEADS = ("nearest-mean", "knn", "svm", "softmax")
     is_flag=True,
     help="Let --degrade spoil the photos enrolled too, not only those asked about.",
 )
+@groups_option
 @on_photos
 def command(
     people_folder: Path,
@@ -73,6 +77,7 @@ def command(
     heads: tuple[str, ...],
     shards: int,
     degrade_enrolled: bool,
+    groups_file: Path | None,
     pack: str,
     detector: str | None,
     degrade: str | None,
@@ -86,6 +91,7 @@ def command(
     interrupt_on_termination()
     from sightgrid.domain.errors import InvalidValue
     from sightgrid.evaluation.datasets import read_people
+    from sightgrid.evaluation.groups import group_tables, identification_groups, read_groups
     from sightgrid.evaluation.identification import deal, embed_deal, identify, unknown_people
     from sightgrid.evaluation.identification_page import (
         LOOK_ALIKES_SHOWN,
@@ -103,8 +109,8 @@ def command(
         )
     head, stored = _named_or_files(heads)
     if stored:
-        if plots_folder is not None:
-            raise click.UsageError("--plots is not for heads that are trained already")
+        if plots_folder is not None or groups_file is not None:
+            raise click.UsageError("--plots and --groups are not for heads trained already")
         ask_trained_heads(
             stored,
             people_folder=people_folder,
@@ -115,6 +121,11 @@ def command(
         return
     check_plots(plots_folder)
     people = read_people(people_folder)
+    labels = (
+        None
+        if groups_file is None
+        else read_groups(groups_file, people=[person.name for person in people])
+    )
     kind = HeadKind(head)
     dealt = deal(people, enrol=enrol, unknown=unknown, seed=seed)
     check_classes(kind, len(people) - unknown_people(len(people), unknown))
@@ -136,6 +147,7 @@ def command(
         "degrade_enrolled": degrade_enrolled,
         **engine_settings(reader.engine, degrade),
     }
+    groups = () if labels is None else identification_groups(result, dealt, labels)
     if plots_folder is not None:
         page = identification_page(
             result,
@@ -145,8 +157,13 @@ def command(
             figures=figures,
             settings=in_words(settings),
         )
+        page = replace(page, tables=group_tables(groups))
         note(f"Page: {write_page(page, folder=plots_folder)}")
-    answer(identification_document(result, photos) | settings, figures, "Identification", json_file)
+    document = identification_document(result, photos) | settings
+    if labels is not None:
+        document["groups"] = [asdict(group) for group in groups]
+    answer(document, figures, "Identification", json_file)
+    print_page_tables(group_tables(groups), json_file)
 
 
 def _named_or_files(heads: tuple[str, ...]) -> tuple[str, list[Path]]:

@@ -12,7 +12,7 @@ import click
 from sightgrid.cli.output import json_option, print_table, write_json
 
 if TYPE_CHECKING:
-    from sightgrid.evaluation.page import Figure
+    from sightgrid.evaluation.page import Figure, Table
     from sightgrid.evaluation.photos import FaceReader
     from sightgrid.offline.engine import Engine
 
@@ -26,8 +26,15 @@ detector_option = click.option(
 )
 degrade_option = click.option(
     "--degrade",
-    metavar="faceN",
-    help="Make faces N pixels wide, as from a far camera: reduced, JPEG quality 60, enlarged x2.",
+    metavar="NAME",
+    help="Spoil the photos as a poor camera would: faceN, blurN, darkN, noiseN, grey, jpegN, "
+    "or several joined by +.",
+)
+groups_option = click.option(
+    "--groups",
+    "groups_file",
+    type=click.Path(path_type=Path),
+    help="CSV with name and labels of people: adds a table for each label.",
 )
 plots_option = click.option(
     "--plots",
@@ -55,7 +62,8 @@ def check_plots(folder: Path | None) -> None:
 def open_reader(pack: str, detector: str | None, degrade: str | None) -> FaceReader:
     """Opens what finds and embeds faces, with the degradation that was asked for."""
     from sightgrid.domain.errors import InvalidValue
-    from sightgrid.evaluation.photos import Degradation, FaceReader
+    from sightgrid.evaluation.degradations import Degradation
+    from sightgrid.evaluation.photos import FaceReader
     from sightgrid.offline.engine import open_engine
 
     try:
@@ -104,6 +112,13 @@ def in_words(settings: dict[str, Any]) -> list[tuple[str, str]]:
 def finite(level: float | None) -> float | None:
     """JSON knows no infinity; a threshold that accepts everything is told as none."""
     return level if level is not None and math.isfinite(level) else None
+
+
+def print_page_tables(tables: Sequence[Table], json_file: str | None) -> None:
+    """Prints the tables that a page holds beside its figures."""
+    if json_file != "-":
+        for table in tables:
+            print_table(list(table.columns), table.rows, title=table.title)
 
 
 def answer(

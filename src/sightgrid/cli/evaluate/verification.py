@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from sightgrid.cli.evaluate.options import (
     check_plots,
     engine_settings,
     finite,
+    groups_option,
     in_words,
     on_photos,
     open_reader,
+    print_page_tables,
 )
 from sightgrid.cli.output import interrupt_on_termination, note, progress
 
@@ -56,6 +59,7 @@ _METRICS = ("cosine", "euclidean", "squared-euclidean", "arccos")
 @click.option(
     "--subtract-mean", is_flag=True, help="Take the mean vector of the other folds off first."
 )
+@groups_option
 @on_photos
 def command(
     pairs_file: Path,
@@ -63,6 +67,7 @@ def command(
     far: float,
     metric: str,
     subtract_mean: bool,
+    groups_file: Path | None,
     pack: str,
     detector: str | None,
     degrade: str | None,
@@ -75,6 +80,7 @@ def command(
     """
     interrupt_on_termination()
     from sightgrid.evaluation.datasets import read_pairs
+    from sightgrid.evaluation.groups import group_tables, read_groups, verification_groups
     from sightgrid.evaluation.page import write_page
     from sightgrid.evaluation.photos import embed_photos
     from sightgrid.evaluation.verification import Metric, photo_rows, verify
@@ -82,6 +88,8 @@ def command(
 
     check_plots(plots_folder)
     pairs = read_pairs(pairs_file, images=images)
+    people = {photo.parent.name for pair in pairs for photo in (pair.image_a, pair.image_b)}
+    labels = None if groups_file is None else read_groups(groups_file, people=sorted(people))
     reader = open_reader(pack, detector, degrade)
     names, rows = photo_rows(pairs)
     with progress() as tell:
@@ -96,12 +104,18 @@ def command(
         "subtract_mean": subtract_mean,
         **engine_settings(reader.engine, degrade),
     }
+    groups = () if labels is None else verification_groups(result, pairs, labels)
     if plots_folder is not None:
         page = verification_page(
             result, pairs=pairs, reader=reader, figures=figures, settings=in_words(settings)
         )
+        page = replace(page, tables=group_tables(groups))
         note(f"Page: {write_page(page, folder=plots_folder)}")
-    answer(verification_document(result, photos) | settings, figures, "Verification", json_file)
+    document = verification_document(result, photos) | settings
+    if labels is not None:
+        document["groups"] = [asdict(group) for group in groups]
+    answer(document, figures, "Verification", json_file)
+    print_page_tables(group_tables(groups), json_file)
 
 
 def verification_document(result: Verification, photos: PhotoVectors) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""``evaluate calibration`` and ``clustering`` from end to end, on the demo's photos."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sightgrid.cli.main import run
+
+
+def check_page(page: Path, *, pictures: int) -> str:
+    html = page.read_text("utf-8")
+    assert html.count("data:image/png;base64,") == pictures
+    assert not re.search(r"https?://|src=\"(?!data:)|<script|<link", html)
+    return html
+
+
+def test_calibration_of_a_handful_says_that_it_is_none(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    json_file, plots = tmp_path / "answer.json", tmp_path / "plots"
+    code = run(
+        [
+            *("evaluate", "calibration", "--people", str(people), "--false-alarms", "0.05"),
+            *("--plots", str(plots), "--json", str(json_file)),
+        ]
+    )
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    answer = json.loads(json_file.read_text("utf-8"))
+    names = answer["false_alarms"]
+    assert names["state"] == "uncalibrated"
+    assert names["threshold"] is None
+    assert (names["people"], names["passages"]) == (6, 24)
+    assert names["needs_people"] > 6
+    assert answer["bands"] == []
+    assert "Uncalibrated: 6 people are too few" in told.err
+    assert "As the gallery grows" in check_page(plots / "evaluation.html", pictures=1)
+
+
+def test_clustering_answers_with_every_key(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    json_file, plots = tmp_path / "answer.json", tmp_path / "plots"
+    code = run(
+        [
+            *("evaluate", "clustering", str(people)),
+            *("--plots", str(plots), "--json", str(json_file)),
+        ]
+    )
+    assert code == 0, capsys.readouterr().err
+    answer = json.loads(json_file.read_text("utf-8"))
+    assert (answer["people"], answer["photos"], answer["undetected"]) == (6, 24, 0)
+    assert answer["wrong_joins"] == 0
+    assert answer["purity"] == answer["bcubed"]["precision"] == 1.0
+    assert answer["serials_per_person"] >= 1
+    assert answer["bcubed"]["f"] > 0.8
+    assert "Other thresholds" in check_page(plots / "evaluation.html", pictures=1)
+    assert run(["evaluate", "clustering", str(people), "--threshold", "-1"]) == 0
+    assert re.search(r"wrong_joins\W+1 ", capsys.readouterr().out)
+
+
+def test_groups_add_tables_and_answers(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = tmp_path / "groups.csv"
+    names = sorted(entry.name for entry in people.iterdir())
+    lines = [f"{name},{'even' if n % 2 else 'odd'}" for n, name in enumerate(names)]
+    groups.write_text("\n".join(["name,side", *lines]) + "\n", "utf-8")
+    json_file, plots = tmp_path / "answer.json", tmp_path / "plots"
+    code = run(
+        [
+            *("evaluate", "identification", str(people), "--groups", str(groups)),
+            *("--plots", str(plots), "--json", str(json_file)),
+        ]
+    )
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    shares = json.loads(json_file.read_text("utf-8"))["groups"]
+    assert [share["value"] for share in shares] == ["even", "odd"]
+    assert sum(share["people"] for share in shares) == 6
+    assert "By side" in told.out
+    assert "By side" in (plots / "evaluation.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["calibration"], 2, "--people"),
+        (["calibration", "--people", "none"], 1, "no such folder of people"),
+        (["calibration", "--people", "PEOPLE", "--false-alarms", "0"], 2, "--false-alarms"),
+        (["clustering", "PEOPLE", "--threshold", "2"], 2, "--threshold"),
+        (["identification", "PEOPLE", "--groups", "none.csv"], 1, "no such list of groups"),
+    ],
+)
+def test_laboratory_mistakes_take_one_line(
+    arguments: list[str],
+    code: int,
+    told: str,
+    people: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    called = [str(people) if word == "PEOPLE" else word for word in arguments]
+    assert run(["evaluate", *called]) == code
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.strip().splitlines()) == 1
