@@ -350,6 +350,7 @@ def test_every_field_of_the_configuration_is_explained() -> None:
         "retention": document.RETENTION_FIELDS,
         "people": PEOPLE_FIELDS,
         "mqtt": document.MQTT_FIELDS,
+        "mail": document.MAIL_FIELDS,
         "box": document.BOX_FIELDS,
     }
     assert told == {(where, field) for where, fields in known.items() for field in fields}

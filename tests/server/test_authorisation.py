@@ -51,6 +51,18 @@ BODIES: dict[tuple[str, str], Any] = {
     },
     ("POST", "/api/v1/people/{person_id}/consents/{consent_id}/withdraw"): {},
     ("POST", "/api/v1/webhooks"): {"url": "https://else.test/hook"},
+    ("POST", "/api/v1/attendance/courses"): {"name": "Logic"},
+    ("PUT", "/api/v1/attendance/courses/{course_id}"): {"name": "Logic"},
+    ("POST", "/api/v1/attendance/sessions"): {
+        "course_id": "nothing",
+        "starts_at": "2026-01-02T09:00:00Z",
+        "ends_at": "2026-01-02T10:00:00Z",
+    },
+    ("POST", "/api/v1/attendance/sessions/{session_id}/marks"): {"person": "x", "status": "late"},
+    ("POST", "/api/v1/attendance/sessions/{session_id}/pin"): {"person": "x", "pin": "1"},
+    ("POST", "/api/v1/attendance/sessions/{session_id}/mail"): {"to": ["a@b.test"]},
+    ("POST", "/api/v1/attendance/disputes/{dispute_id}/decide"): {"answer": "no"},
+    ("POST", "/api/v1/attendance/people/{person_id}/link"): {},
 }
 QUERIES = {"/api/v1/search": {"reason": "a lost child"}}
 VALUES = {
@@ -66,6 +78,10 @@ VALUES = {
     "person_id": "nothing",
     "consent_id": "nothing",
     "change_id": "nothing",
+    "course_id": "nothing",
+    "session_id": "nothing",
+    "dispute_id": "nothing",
+    "form": "csv",
 }
 
 

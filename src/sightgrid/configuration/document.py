@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -22,6 +23,7 @@ from sightgrid.configuration.settings import (
     BoxSettings,
     CameraSettings,
     Configuration,
+    MailSettings,
     MqttSettings,
     Network,
     PeopleSettings,
@@ -45,6 +47,7 @@ TOP_FIELDS = (
     "people",
     "mqtt",
     "box",
+    "mail",
 )
 SITE_FIELDS = ("name", "timezone", "floor_plan")
 CAMERA_FIELDS = (
@@ -73,6 +76,16 @@ RETENTION_FIELDS = (
     "audit",
 )
 MQTT_FIELDS = ("url",)
+MAIL_FIELDS = (
+    "host",
+    "port",
+    "security",
+    "user",
+    "password",
+    "sender",
+    "recipients",
+    "authority",
+)
 BOX_FIELDS = ("data_folder", "networks", "metrics", "server", "spool_gib")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) per (\d+(?:\.\d+)?)(?: passages)?")
 _DETECTIONS_PER_SEC = (0.2, 30.0)
@@ -121,6 +134,7 @@ def _configuration(
     cameras: list[CameraSettings] = []
     mqtt: MqttSettings | None = None
     people = PeopleSettings()
+    mail: MailSettings | None = None
     fields = () if root is None else reader.fields(root, known=TOP_FIELDS, what="sightgrid.yml")
     for key, node in fields:
         match key:
@@ -145,6 +159,8 @@ def _configuration(
                 mqtt = reader.mqtt(node)
             case "box":
                 box = reader.box(node)
+            case "mail":
+                mail = reader.mail(node)
     names = [camera.name for camera in cameras]
     for name, node in words.linked_cameras().items():
         if cameras and name not in names:
@@ -160,6 +176,7 @@ def _configuration(
         mqtt=mqtt,
         box=box,
         people=people,
+        mail=mail,
         secret_values=frozenset(secrets.values),
         secret_variables=frozenset(secrets.variables),
     )
@@ -276,6 +293,33 @@ class _ConfigurationReader(Reader):
             return MqttSettings(self.secret_location(value, field="mqtt.url"))
         raise self.fail(node, "mqtt needs 'url'")
 
+    def mail(self, node: yaml.Node) -> MailSettings:
+        found: dict[str, Any] = {}
+        for key, value in self.fields(node, known=MAIL_FIELDS, what="mail"):
+            field = f"mail.{key}"
+            match key:
+                case "port":
+                    found[key] = int(self.number(value, field=field, least=1, most=65535))
+                case "security":
+                    found[key] = self.choice(value, ("ssl", "starttls"), field=field)
+                case "user" | "password":
+                    found[key] = self.secret_location(value, field=field)
+                case "recipients":
+                    items = self.items(value, field=field)
+                    found[key] = tuple(self._recipient(item, field) for item in items)
+                case "authority":
+                    found[key] = self.beside(self.word(value, field=field))
+                case _:
+                    found[key] = self.word(value, field=field)
+        for needed in ("host", "sender", "recipients"):
+            if needed not in found:
+                raise self.fail(node, f"mail needs '{needed}'")
+        if ("user" in found) != ("password" in found):
+            raise self.fail(node, "mail needs both 'user' and 'password', or neither")
+        if "port" not in found and found.get("security") == "starttls":
+            found["port"] = 587
+        return MailSettings(**found)
+
     def box(self, node: yaml.Node) -> BoxSettings:
         box = BoxSettings(data_folder=self.beside("sightgrid-box"))
         for key, value in self.fields(node, known=BOX_FIELDS, what="box"):
@@ -295,6 +339,16 @@ class _ConfigurationReader(Reader):
                     size = self.number(value, field=field, least=_LEAST_SPOOL_GIB)
                     box = replace(box, spool_gib=size)
         return box
+
+    def _recipient(self, node: yaml.Node, field: str) -> str:
+        word = self.word(node, field=field)
+        if "@" not in word or word.endswith("@") or any(one.isspace() for one in word):
+            raise self.fail(
+                node,
+                f"{field}: '{word}' is no address",
+                hint="write head@school.org, or @school.org for everybody there",
+            )
+        return word
 
     def _url(self, node: yaml.Node, field: str) -> Location:
         location = self.secret_location(node, field=field)

@@ -91,6 +91,22 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MailSettings:
+    """A mail server, over TLS: ``security`` is ``ssl`` or ``starttls``. Mail goes to nobody but
+    ``recipients``: addresses, or domains as ``@school.org``. ``authority`` is a file of the
+    certificates to trust, in the place of the system's."""
+
+    host: str
+    sender: str
+    recipients: tuple[str, ...]
+    port: int = 465
+    security: str = "ssl"
+    user: Location | None = None
+    password: Location | None = None
+    authority: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BoxSettings:
     """The machine near the cameras.
 
@@ -121,6 +137,7 @@ class Configuration:
     mqtt: MqttSettings | None
     box: BoxSettings
     people: PeopleSettings = field(default_factory=PeopleSettings)
+    mail: MailSettings | None = None
     secret_values: frozenset[str] = field(default=frozenset(), repr=False)
     secret_variables: frozenset[str] = frozenset()
 

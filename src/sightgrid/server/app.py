@@ -9,14 +9,19 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 
 from sightgrid import __version__
+from sightgrid.attendance.icalendar import MOST_BYTES as MOST_CALENDAR_BYTES
 from sightgrid.server.api import (
     accounts,
     analytics,
+    attendance,
     audit,
     auth,
     boxes,
     cameras,
+    check_in,
     consents,
+    contesting,
+    courses,
     edits,
     events,
     health,
@@ -28,17 +33,20 @@ from sightgrid.server.api import (
 )
 from sightgrid.server.api import site as site_routes
 from sightgrid.server.apidocs import api_page
+from sightgrid.server.attending import AttendanceKeeper
 from sightgrid.server.demonstrating import Demonstrator
 from sightgrid.server.failures import answer_failures
 from sightgrid.server.ingest_queue import IngestQueue
 from sightgrid.server.ingesting import Ingest
 from sightgrid.server.limits import (
+    MOST_COURSE_BYTES,
     MOST_PHOTO_BYTES,
     MOST_SIGHTINGS_BYTES,
     MOST_STILL_BYTES,
     Limits,
 )
 from sightgrid.server.live import EventFan
+from sightgrid.server.mailing import send_due
 from sightgrid.server.metrics import ServerMetrics
 from sightgrid.server.site import Site
 from sightgrid.server.workers import IngestPool
@@ -61,6 +69,10 @@ ROUTERS = (
     events,
     audit,
     webhooks,
+    courses,
+    attendance,
+    contesting,
+    check_in,
 )
 
 
@@ -72,15 +84,18 @@ def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
         if pool is None
         else IngestQueue(pool.take_all_in, at_once=pool.workers)
     )
+    keeper = AttendanceKeeper(site, also=lambda: send_due(site))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         fan.start()
         site.couriers.start()
+        keeper.start()
         try:
             yield
         finally:
             queue.close()
+            keeper.stop()
             site.couriers.stop()
             fan.stop()
 
@@ -119,6 +134,8 @@ def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
             "/_nicegui/client/": MOST_PHOTO_BYTES,
             f"{API}/people/import": MOST_PHOTO_BYTES,
             f"{API}/people/{{person_id}}/faces": MOST_PHOTO_BYTES,
+            f"{API}/attendance/courses": MOST_COURSE_BYTES,
+            f"{API}/attendance/courses/": MOST_CALENDAR_BYTES,
         },
     )
     return app

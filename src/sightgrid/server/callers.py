@@ -28,11 +28,16 @@ OPEN_ROUTES = frozenset(
         "/api/v1/auth/login",
         "/api/v1/auth/setup",
         "/api/v1/boxes/enrol",
+        "/api/v1/attendance/check-in",
+        "/api/v1/attendance/mine",
+        "/api/v1/attendance/mine/{session_id}/evidence",
+        "/api/v1/attendance/mine/{session_id}/contest",
         "/api/openapi.json",
         "/api/docs",
     }
 )
-"""Routes that know nobody yet; they tell nothing of the site."""
+"""Routes for whoever has no account. They tell nothing of the site; those of attendance ask for a
+personal link or a PIN and tell of that person only."""
 
 
 async def site_of(request: Request) -> Site:

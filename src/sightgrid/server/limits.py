@@ -19,6 +19,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 MOST_BODY_BYTES = 64 * 1024
 MOST_SIGHTINGS_BYTES = 8 * 1024 * 1024
 MOST_STILL_BYTES = 512 * 1024
+# a class list of thousands
+MOST_COURSE_BYTES = 1024 * 1024
 MOST_PHOTO_BYTES = 15 * 1024 * 1024
 
 _SECURITY_HEADERS = (

@@ -2,7 +2,8 @@
 
 Topics: ``sightgrid/available`` (retained; ``online``, and ``offline`` as the last will),
 ``sightgrid/events``, ``sightgrid/<camera>/people`` (retained; how many are in view),
-``sightgrid/identities/<serial>/moved``. No names and no pictures.
+``sightgrid/identities/<serial>/moved``, ``sightgrid/attendance/<session>/<status>`` (how many have
+that status). No names and no pictures.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from sightgrid.domain.attendance import Status
 from sightgrid.domain.errors import SettingsError
 from sightgrid.domain.locations import Location
 from sightgrid.server.couriers import DeliveryFailed
@@ -94,6 +96,8 @@ class MqttSubscriber:
     def _messages(self, event: StoredEvent) -> list[tuple[str, str, bool]]:
         told = event_document(event)
         messages = [(f"{ROOT}/events", json.dumps(told), False)]
+        if "attendance" in event.body:
+            return messages + _attendance_messages(event)
         camera, serial = event.body.get("camera"), event.body.get("serial")
         if isinstance(camera, str):
             in_view = self._in_view.setdefault(camera, set())
@@ -140,6 +144,16 @@ class MqttSubscriber:
         _properties: Properties | None,
     ) -> None:
         self._connected.clear()
+
+
+def _attendance_messages(event: StoredEvent) -> list[tuple[str, str, bool]]:
+    """How many of a session have which status; not retained: sessions come and go."""
+    topic = f"{ROOT}/attendance/{event.event_id}"
+    return [
+        (f"{topic}/{status.value}", str(event.body[status.value]), False)
+        for status in Status
+        if status.value in event.body
+    ]
 
 
 def discovery(camera: str) -> dict[str, object]:
