@@ -40,6 +40,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/api/v1/cameras/links"): {"links": []},
     ("PATCH", "/api/v1/cameras/{name}"): {"enabled": False},
     ("PATCH", "/api/v1/site"): {},
+    ("POST", "/api/v1/identities/{serial}/name"): {"person_id": "nothing"},
+    ("POST", "/api/v1/proposals/{serial}/{into}/accept"): {},
+    ("POST", "/api/v1/proposals/{serial}/{into}/decline"): {},
     ("POST", "/api/v1/people"): {"fields": {"name": "Zoe"}},
     ("PATCH", "/api/v1/people/{person_id}"): {"fields": {"name": "Zoe"}},
     ("POST", "/api/v1/people/{person_id}/consents"): {
@@ -75,6 +78,7 @@ VALUES = {
     "edit_id": "nothing",
     "name": "nothing",
     "camera": "nothing",
+    "into": "998",
     "person_id": "nothing",
     "consent_id": "nothing",
     "change_id": "nothing",

@@ -51,9 +51,10 @@ def merge(
     from sightgrid.ledger import editing
 
     with _editable(folder, config_file, data_folder) as store:
-        _make(
+        make_and_tell(
             store,
-            lambda tx: editing.merge(tx, serial, into=into, **_by(reason)),
+            lambda tx: editing.merge(tx, serial, into=into, **made_by(reason)),
+            ("merge", f"serial:{serial}", reason),
             preview=preview,
             json_file=json_file,
         )
@@ -88,9 +89,10 @@ def split(
 
     chosen = [one.strip() for one in sighting_ids.split(",") if one.strip()]
     with _editable(folder, config_file, data_folder) as store:
-        _make(
+        make_and_tell(
             store,
-            lambda tx: editing.split(tx, serial, chosen, **_by(reason)),
+            lambda tx: editing.split(tx, serial, chosen, **made_by(reason)),
+            ("split", f"serial:{serial}", reason),
             preview=preview,
             json_file=json_file,
         )
@@ -109,26 +111,40 @@ def undo(
     json_file: str | None,
 ) -> None:
     """Make an edit count no more, whatever was done after it."""
-    from sightgrid.ledger import editing
-
     with _editable(folder, config_file, data_folder) as store:
-        found = store.run(lambda tx: editing.undo(tx, edit_id, by=_ACTOR, at=_now()))
+        found = store.run(lambda tx: _undo(tx, edit_id))
     _tell(edit_id, None, found, json_file)
 
 
-def _make(
+def _undo(tx: Transaction, edit_id: str) -> Consequences:
+    from sightgrid.ledger import editing
+    from sightgrid.store.audit import note_event
+
+    found = editing.undo(tx, edit_id, by=_ACTOR, at=_now())
+    if tx.keys is not None:
+        note_event(tx, at=_now(), actor=_ACTOR, action="edit-undone", subject=f"edit:{edit_id}")
+    return found
+
+
+def make_and_tell(
     store: Store,
     work: Callable[[Transaction], MadeEdit],
+    noted: tuple[str, str, str],
     *,
     preview: bool,
     json_file: str | None,
 ) -> None:
+    """Makes an edit; on a server's ledger with its row in the audit."""
     from sightgrid.ledger.editing import previewed
+    from sightgrid.server.edits import Noted, make_noted
 
     if preview:
         _tell(None, None, previewed(store, work), json_file)
         return
-    made = store.run(work)
+    if store.keys is None:
+        made = store.run(work)
+    else:
+        made = make_noted(store, work, Noted(_ACTOR, *noted, _now()))
     _tell(made.edit_id, made.into, made.consequences, json_file)
 
 
@@ -167,7 +183,8 @@ def _editable(folder: Path | None, config_file: Path, data_folder: Path | None) 
             yield site.store
 
 
-def _by(reason: str) -> Made:
+def made_by(reason: str) -> Made:
+    """Who makes an edit here, why and when."""
     return {"by": _ACTOR, "reason": reason, "at": _now()}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sightgrid.cli.editing import merge, split, undo
+from sightgrid.cli.naming import accept, decline, name, proposals
 from sightgrid.cli.output import json_option, note, print_table, write_json
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ def command() -> None:
 command.add_command(merge)
 command.add_command(split)
 command.add_command(undo)
+command.add_command(name)
+command.add_command(proposals)
+command.add_command(accept)
+command.add_command(decline)
 
 
 @command.command("list")

@@ -14,6 +14,7 @@ from typing import TypedDict
 
 from sightgrid.domain.errors import InvalidValue, NotFound
 from sightgrid.domain.presence import Band
+from sightgrid.ledger.enrolling import check_agreed
 from sightgrid.ledger.extending import reproject
 from sightgrid.ledger.registering import note_edit, registers_concerned
 from sightgrid.ledger.replaying import Edit, EditedState, replay
@@ -34,6 +35,7 @@ from sightgrid.store.edits import (
 )
 from sightgrid.store.identities import (
     family_of,
+    links_of,
     mint,
     people_of,
     roots,
@@ -42,6 +44,7 @@ from sightgrid.store.identities import (
     set_label,
 )
 from sightgrid.store.outbox import write_events
+from sightgrid.store.proposals import reopen_proposals
 from sightgrid.store.sealing import of_identity, seal_text, unseal_text
 from sightgrid.store.visits import visits_holding
 
@@ -93,7 +96,8 @@ def merge(
 
     Raises:
         NotFound: one of the two is no serial.
-        InvalidValue: they are one already, or two enrolled people, or ``serial`` is a person's.
+        InvalidValue: they are one already, or two enrolled people, or ``serial`` is a person's, or
+            ``into`` is a person who has not agreed to be recognised.
     """
     tx.lock_site()
     gone, kept = family_of(tx, serial)[0], family_of(tx, into)[0]
@@ -107,7 +111,8 @@ def merge(
             f"{serial} is an enrolled person, whose serial stays",
             hint=f"merge the other way: {into} into {serial}",
         )
-    return _make(tx, Edit(0, EditKind.MERGE, serial, into=into), by=by, reason=reason, at=at)
+    _check_may_learn(tx, kept, at)
+    return make_edit(tx, Edit(0, EditKind.MERGE, serial, into=into), by=by, reason=reason, at=at)
 
 
 def split(
@@ -138,7 +143,7 @@ def split(
         )
     new = mint(tx, minted_at=at).serial
     edit = Edit(0, EditKind.SPLIT, root, into=new, sightings=tuple(sorted(sightings)))
-    return _make(tx, edit, by=by, reason=reason, at=at)
+    return make_edit(tx, edit, by=by, reason=reason, at=at)
 
 
 def move(
@@ -154,12 +159,13 @@ def move(
 
     Raises:
         NotFound: there is no such serial or sighting.
+        InvalidValue: it is a person who has not agreed to be recognised.
     """
     tx.lock_site()
-    family_of(tx, into)
+    _check_may_learn(tx, family_of(tx, into)[0], at)
     _check_known(tx, sightings)
     edit = Edit(0, EditKind.MOVE, into, into=into, sightings=tuple(sorted(sightings)))
-    return _make(tx, edit, by=by, reason=reason, at=at)
+    return make_edit(tx, edit, by=by, reason=reason, at=at)
 
 
 def not_this(
@@ -180,7 +186,7 @@ def not_this(
     family_of(tx, serial)
     _check_known(tx, sightings)
     edit = Edit(0, EditKind.NOT_THIS, serial, sightings=tuple(sorted(sightings)))
-    return _make(tx, edit, by=by, reason=reason, at=at)
+    return make_edit(tx, edit, by=by, reason=reason, at=at)
 
 
 def confirm(
@@ -196,12 +202,13 @@ def confirm(
 
     Raises:
         NotFound: there is no such serial or sighting.
+        InvalidValue: it is a person who has not agreed to be recognised.
     """
     tx.lock_site()
-    family_of(tx, serial)
+    _check_may_learn(tx, family_of(tx, serial)[0], at)
     _check_known(tx, sightings)
     edit = Edit(0, EditKind.CONFIRM, serial, sightings=tuple(sorted(sightings)))
-    return _make(tx, edit, by=by, reason=reason, at=at)
+    return make_edit(tx, edit, by=by, reason=reason, at=at)
 
 
 def hide(
@@ -214,7 +221,7 @@ def hide(
     """
     tx.lock_site()
     root, _ = family_of(tx, serial)
-    return _make(tx, Edit(0, EditKind.HIDE, root, hidden=hidden), by=by, reason=reason, at=at)
+    return make_edit(tx, Edit(0, EditKind.HIDE, root, hidden=hidden), by=by, reason=reason, at=at)
 
 
 def label(
@@ -231,7 +238,7 @@ def label(
     root, _ = family_of(tx, serial)
     if root in people_of(tx):
         raise InvalidValue(f"{serial} is an enrolled person and has a name")
-    return _make(tx, Edit(0, EditKind.LABEL, root, label=text), by=by, reason=reason, at=at)
+    return make_edit(tx, Edit(0, EditKind.LABEL, root, label=text), by=by, reason=reason, at=at)
 
 
 def undo(tx: Transaction, edit_id: str, *, by: str, at: datetime) -> Consequences:
@@ -251,6 +258,7 @@ def undo(tx: Transaction, edit_id: str, *, by: str, at: datetime) -> Consequence
         raise InvalidValue("this edit was undone before")
     before = _state(tx)
     mark_undone(tx, edit_id, by=by, at=at)
+    reopen_proposals(tx, edit_id)
     what = _write_down(tx, before, _state(tx), at=at)
     note_edit(tx, what.concerned, edit_id=edit_id, undone=True, by=by, reason="", at=at)
     return what
@@ -275,7 +283,9 @@ def previewed(store: Store, work: Callable[[Transaction], MadeEdit]) -> Conseque
         return seen.made.consequences
 
 
-def _make(tx: Transaction, edit: Edit, *, by: str, reason: str, at: datetime) -> MadeEdit:
+def make_edit(tx: Transaction, edit: Edit, *, by: str, reason: str, at: datetime) -> MadeEdit:
+    """Writes an edit down and everything that follows from it. The site has to be locked, and what
+    the edit names to be there."""
     before = _state(tx)
     sealed = ""
     if edit.label:
@@ -472,6 +482,14 @@ def _tell(tx: Transaction, moved: Collection[tuple[Answer, int | None]], at: dat
         ],
         at=at,
     )
+
+
+def _check_may_learn(tx: Transaction, root: int, at: datetime) -> None:
+    """What is given to a person becomes part of what they look like, which takes their consent.
+    A recording's people are enrolled from photos of the run, without a register of consents."""
+    person_id = links_of(tx, [root])[root][0]
+    if person_id is not None and tx.keys is not None:
+        check_agreed(tx, person_id, at=at)
 
 
 def _check_known(tx: Transaction, sightings: Collection[str]) -> None:

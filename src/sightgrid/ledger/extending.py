@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.store import Transaction
-from sightgrid.store.identities import roots
+from sightgrid.store.identities import links_of, roots
 from sightgrid.store.prototypes import Prototype, added_up, contracts_of, save_prototype
+from sightgrid.store.roster import recognisable
 from sightgrid.store.visits import (
     all_visits,
     replace_visits,
@@ -76,6 +77,7 @@ def reproject(
     for root, its_old in old.items():
         # all of them first: a sighting that moved may not be in two visits even for a moment
         replace_visits(tx, root, its_old, [])
+    forgotten = _forgotten(tx, families)
     for root, family in families.items():
         seen = seen_of(tx, family)
         anew = visits_of_one(root, None, seen, gap_secs=gap_secs, grid=grid) if seen else ()
@@ -83,4 +85,20 @@ def reproject(
         for contract_id in contracts_of(tx, family):
             for member in family[1:]:
                 save_prototype(tx, Prototype(member, contract_id))
-            save_prototype(tx, added_up(tx, root, family, contract_id))
+            save_prototype(
+                tx,
+                Prototype(root, contract_id)
+                if root in forgotten
+                else added_up(tx, root, family, contract_id),
+            )
+
+
+def _forgotten(tx: Transaction, serials: Collection[int]) -> set[int]:
+    """Those whose look may not be kept: of people who agreed no more, or were removed."""
+    whose = {
+        serial: person
+        for serial, (person, _) in links_of(tx, serials).items()
+        if person is not None
+    }
+    known = recognisable(tx, set(whose.values())) if whose else set()
+    return {serial for serial, person in whose.items() if person not in known}

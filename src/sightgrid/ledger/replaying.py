@@ -17,7 +17,8 @@ from sightgrid.store.edits import EditKind
 class Edit:
     """One edit. ``number`` orders them; ``serial`` is whom it is about.
 
-    ``into`` is the other serial of a merge or move, and the new one of a split; ``sightings`` are
+    ``into`` is the other serial of a merge, a name (a person's), a move or "two people", and the
+    new one of a split; ``sightings`` are
     those that a split, move, confirmation or "not this" is about; ``label`` is a label's text,
     empty to take it away; ``hidden`` says whether a hide hides or shows again.
     """
@@ -38,7 +39,7 @@ class EditedState:
     ``alias`` maps each merged serial to the one it was merged into, ``serial_of`` every sighting
     whose serial is another than the ledger's own (``None``: taken away, *unsure*); ``confirmed``
     are sightings that a person has vouched for; ``never`` are pairs of sighting and serial that a
-    person has ruled out; ``apart`` are serials that were split from each other.
+    person has ruled out; ``apart`` are serials that were split from each other, or said to be two.
     """
 
     alias: Mapping[int, int] = field(default_factory=dict)
@@ -91,7 +92,7 @@ def replay(
 
     for edit in sorted(edits, key=lambda one: one.number):
         match edit.kind:
-            case EditKind.MERGE | EditKind.JOINED if edit.into is not None:
+            case EditKind.MERGE | EditKind.NAME | EditKind.JOINED if edit.into is not None:
                 gone, kept = root(edit.serial), root(edit.into)
                 # an enrolled person keeps their root serial, and two people are never one
                 if gone != kept and gone not in people:
@@ -101,6 +102,8 @@ def replay(
                     give(sighting_id, edit.into)
                 if edit.kind is EditKind.SPLIT:
                     apart.add((min(edit.serial, edit.into), max(edit.serial, edit.into)))
+            case EditKind.APART if edit.into is not None:
+                apart.add((min(edit.serial, edit.into), max(edit.serial, edit.into)))
             case EditKind.NOT_THIS:
                 for sighting_id in edit.sightings:
                     never.add((sighting_id, edit.serial))

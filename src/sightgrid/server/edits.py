@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
 from sightgrid.domain.accounts import Caller
 from sightgrid.ledger import editing
 from sightgrid.ledger.editing import Consequences, MadeEdit
 from sightgrid.server.refusals import NotAllowed
 from sightgrid.server.site import Site
-from sightgrid.store import Transaction
+from sightgrid.store import Store, Transaction
 from sightgrid.store.audit import note_event
 
 Work = Callable[[Transaction], MadeEdit]
@@ -24,21 +26,38 @@ def make(
         NotAllowed: the caller is bound to some cameras; an edit concerns them all.
     """
     check_sees_everything(caller)
+    noted = Noted(caller.known_as, action, subject, reason, site.clock())
+    return make_noted(site.store, work, noted)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """How an edit stands in the audit."""
+
+    actor: str
+    action: str
+    subject: str
+    reason: str
+    at: datetime
+
+
+def make_noted(store: Store, work: Work, noted: Noted) -> MadeEdit:
+    """Makes an edit and its row in the audit, both or neither."""
 
     def edit(tx: Transaction) -> MadeEdit:
         made = work(tx)
         note_event(
             tx,
-            at=site.clock(),
-            actor=caller.known_as,
-            action=action,
-            subject=subject,
-            reason=reason,
+            at=noted.at,
+            actor=noted.actor,
+            action=noted.action,
+            subject=noted.subject,
+            reason=noted.reason,
             details={"edit": made.edit_id, "sightings": made.consequences.sightings},
         )
         return made
 
-    return site.store.run(edit)
+    return store.run(edit)
 
 
 def preview(site: Site, caller: Caller, work: Work) -> Consequences:

@@ -41,6 +41,8 @@ class EditKind(StrEnum):
     CONFIRM = "confirm"
     HIDE = "hide"
     LABEL = "label"
+    NAME = "name"
+    APART = "apart"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,10 @@ def merge(
     serial: Serial, body: Merge, caller: Editor, site: ThisSite, preview: Preview = False
 ) -> EditAnswer:
     """From now on this serial stands for another."""
-    return _do(
+    return do_edit(
         site,
         caller,
-        lambda tx: editing.merge(tx, serial, into=body.into, **_by(site, caller, body.reason)),
+        lambda tx: editing.merge(tx, serial, into=body.into, **made_by(site, caller, body.reason)),
         ("merge", f"serial:{serial}", body.reason),
         preview=preview,
     )
@@ -117,10 +117,10 @@ def split(
     serial: Serial, body: Sightings, caller: Editor, site: ThisSite, preview: Preview = False
 ) -> EditAnswer:
     """Some sightings are somebody else, who gets a new serial."""
-    return _do(
+    return do_edit(
         site,
         caller,
-        lambda tx: editing.split(tx, serial, body.sightings, **_by(site, caller, body.reason)),
+        lambda tx: editing.split(tx, serial, body.sightings, **made_by(site, caller, body.reason)),
         ("split", f"serial:{serial}", body.reason),
         preview=preview,
     )
@@ -129,10 +129,12 @@ def split(
 @router.post("/identities/{serial}/hide")
 def hide(serial: Serial, body: Hide, caller: Editor, site: ThisSite) -> EditAnswer:
     """Keeps an identity out of lists, or shows it again."""
-    return _do(
+    return do_edit(
         site,
         caller,
-        lambda tx: editing.hide(tx, serial, hidden=body.hidden, **_by(site, caller, body.reason)),
+        lambda tx: editing.hide(
+            tx, serial, hidden=body.hidden, **made_by(site, caller, body.reason)
+        ),
         ("hide", f"serial:{serial}", body.reason),
     )
 
@@ -140,10 +142,10 @@ def hide(serial: Serial, body: Hide, caller: Editor, site: ThisSite) -> EditAnsw
 @router.post("/identities/{serial}/label")
 def label(serial: Serial, body: Label, caller: Editor, site: ThisSite) -> EditAnswer:
     """Gives a stranger a word of the site's own."""
-    return _do(
+    return do_edit(
         site,
         caller,
-        lambda tx: editing.label(tx, serial, body.label, **_by(site, caller, body.reason)),
+        lambda tx: editing.label(tx, serial, body.label, **made_by(site, caller, body.reason)),
         ("label", f"serial:{serial}", body.reason),
     )
 
@@ -151,11 +153,11 @@ def label(serial: Serial, body: Label, caller: Editor, site: ThisSite) -> EditAn
 @router.post("/sightings/move")
 def move(body: SightingsOf, caller: Editor, site: ThisSite, preview: Preview = False) -> EditAnswer:
     """Some sightings are this identity."""
-    return _do(
+    return do_edit(
         site,
         caller,
         lambda tx: editing.move(
-            tx, body.sightings, into=body.identity, **_by(site, caller, body.reason)
+            tx, body.sightings, into=body.identity, **made_by(site, caller, body.reason)
         ),
         ("move", f"serial:{body.identity}", body.reason),
         preview=preview,
@@ -167,11 +169,11 @@ def not_this(
     body: SightingsOf, caller: Editor, site: ThisSite, preview: Preview = False
 ) -> EditAnswer:
     """Some sightings are not this identity, now and whenever they are decided again."""
-    return _do(
+    return do_edit(
         site,
         caller,
         lambda tx: editing.not_this(
-            tx, body.sightings, body.identity, **_by(site, caller, body.reason)
+            tx, body.sightings, body.identity, **made_by(site, caller, body.reason)
         ),
         ("not-this", f"serial:{body.identity}", body.reason),
         preview=preview,
@@ -183,11 +185,11 @@ def confirm(
     body: SightingsOf, caller: Editor, site: ThisSite, preview: Preview = False
 ) -> EditAnswer:
     """The caller vouches that some sightings are this identity."""
-    return _do(
+    return do_edit(
         site,
         caller,
         lambda tx: editing.confirm(
-            tx, body.sightings, body.identity, **_by(site, caller, body.reason)
+            tx, body.sightings, body.identity, **made_by(site, caller, body.reason)
         ),
         ("confirm", f"serial:{body.identity}", body.reason),
         preview=preview,
@@ -227,11 +229,12 @@ def undo(
     return _answer(None, None, edits.undo(site, caller, edit_id))
 
 
-def _by(site: Site, caller: Caller, reason: str) -> editing.Made:
+def made_by(site: Site, caller: Caller, reason: str) -> editing.Made:
+    """Who makes an edit, why and when."""
     return {"by": caller.known_as, "reason": reason, "at": site.clock()}
 
 
-def _do(
+def do_edit(
     site: Site,
     caller: Caller,
     work: Callable[[Transaction], MadeEdit],
@@ -239,6 +242,8 @@ def _do(
     *,
     preview: bool = False,
 ) -> EditAnswer:
+    """Makes an edit, or says what it would change. ``noted`` are its action, subject and reason in
+    the audit."""
     if preview:
         return _answer(None, None, edits.preview(site, caller, work))
     action, subject, reason = noted
