@@ -47,6 +47,7 @@ _MAKERS = (
     "evaluation/degradations.py",
     "evaluation/photos.py",
     "vision/alignment.py",
+    "vision/framing.py",
     "vision/detection.py",
     "vision/onnx.py",
     "vision/embedding.py",
@@ -65,11 +66,11 @@ def measure(data: Path, *, engine: Engine, tell: Tell, folder: Path | None = Non
     figures = _verification(data / "lfw_pairs_dev", engine, tell, cache)
     people = read_people(data / "lfw_ident_dev")
     photos = [photo for person in people for photo in person.photos]
-    full = _vectors(photos, FaceReader(engine), tell, cache)
+    full = photo_vectors(photos, FaceReader(engine), tell, cache)
     for name, face_px in (("full", None), ("face30", 30), ("face20", 20)):
         probes = full
         if face_px is not None:
-            probes = _vectors(photos, FaceReader(engine, Degradation(face_px)), tell, cache)
+            probes = photo_vectors(photos, FaceReader(engine, Degradation(face_px)), tell, cache)
         figures += _identification(name, people, full, probes, each=1)
         figures += _identification(f"{name} 3x3", people, full, probes, each=3)
         if face_px is not None:
@@ -80,7 +81,7 @@ def measure(data: Path, *, engine: Engine, tell: Tell, folder: Path | None = Non
 def _verification(data: Path, engine: Engine, tell: Tell, cache: Path) -> list[Figure]:
     pairs = read_pairs(data / "pairs.csv", images=data / "images")
     names, rows = photo_rows(pairs)
-    vectors = _vectors([Path(name) for name in names], FaceReader(engine), tell, cache)
+    vectors = photo_vectors([Path(name) for name in names], FaceReader(engine), tell, cache)
     result = verify(
         pairs, rows=rows, photos=vectors, metric=Metric.COSINE, far=0.001, subtract_mean=False
     )
@@ -143,7 +144,9 @@ def _over_seeds(
     return Figure(name, float(np.mean(values)), (float(low), float(high)), spread, tolerance)
 
 
-def _vectors(photos: Sequence[Path], reader: FaceReader, tell: Tell, cache: Path) -> PhotoVectors:
+def photo_vectors(
+    photos: Sequence[Path], reader: FaceReader, tell: Tell, cache: Path
+) -> PhotoVectors:
     file = cache / f"{_key(photos, reader)}.npz"
     if file.is_file():
         with np.load(file, allow_pickle=False) as kept:

@@ -15,12 +15,16 @@ from sightgrid.cli.output import (
     progress,
     write_json,
 )
+from sightgrid.cli.projection import ProjectionOptions, on_projection
 from sightgrid.cli.sites import on_site, opened_site
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sightgrid.offline.engine import Engine
     from sightgrid.offline.training_photos import Tell, TrainingFaces
     from sightgrid.recognition.headfiles import TrainedHead
+    from sightgrid.recognition.heads import Head
     from sightgrid.vision.augmentation import Augmentation
 
 _ENROLLED = "enrolled"
@@ -35,7 +39,7 @@ _ENROLLED = "enrolled"
 )
 @click.option(
     "--head",
-    type=click.Choice(["nearest-mean", "knn", "svm", "softmax"]),
+    type=click.Choice(["nearest-mean", "knn", "svm", "softmax", "projection"]),
     default="softmax",
     show_default=True,
     help="What is trained.",
@@ -94,6 +98,7 @@ _ENROLLED = "enrolled"
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Decides how images are dealt."
 )
+@on_projection
 @on_site
 @json_option
 def command(
@@ -110,6 +115,7 @@ def command(
     alterations: tuple[str, ...],
     copies: int,
     seed: int,
+    projection: ProjectionOptions,
     config_file: Path,
     data_folder: Path | None,
     json_file: str | None,
@@ -124,7 +130,7 @@ def command(
     from sightgrid.domain.errors import OutputError
     from sightgrid.offline.learning import learn
     from sightgrid.recognition.headfiles import SUFFIX, save_head
-    from sightgrid.recognition.heads import HeadKind, open_head
+    from sightgrid.recognition.heads import HeadKind, Projection, open_head
     from sightgrid.recognition.training.fitting import FittingPlan
     from sightgrid.vision.augmentation import Augmentation
 
@@ -135,6 +141,11 @@ def command(
         raise OutputError(f"{file.parent}: there is no such folder")
     augmentation = Augmentation.named(alterations, copies_each=copies) if alterations else None
     kind = HeadKind(head)
+    plan = projection.plan(head, seed=seed)
+
+    def opened(told: Callable[[int], None]) -> Head:
+        return open_head(kind, tell=told) if plan is None else Projection(plan, tell=told)
+
     with progress() as tell:
         engine, faces = _faces(
             people,
@@ -148,7 +159,7 @@ def command(
         fitted = learn(
             faces,
             engine=engine,
-            open_head=lambda told: open_head(kind, tell=told),
+            open_head=opened,
             plan=FittingPlan(
                 folds=folds,
                 stranger_rate=stranger_rate,
@@ -160,6 +171,7 @@ def command(
             tell=tell,
         )
     save_head(fitted.trained, file)
+    projection.report(fitted.trained.head)
     for line in faces.notes:
         note(f"note: {line}")
     if fitted.left_out:

@@ -28,6 +28,10 @@ class HeadKind(StrEnum):
     KNN = "knn"
     SVM = "svm"
     SOFTMAX = "softmax"
+    PROJECTION = "projection"
+
+
+_SET_AGAINST_EACH_OTHER = (HeadKind.SVM, HeadKind.SOFTMAX, HeadKind.PROJECTION)
 
 
 class Head(ABC):
@@ -54,6 +58,11 @@ class Head(ABC):
         Raises:
             InvalidValue: too few or too many classes for this head, or vectors that are none.
         """
+
+    def fit_images(self, vectors: Floats, labels: Sequence[str], images: Numbers) -> Self:
+        """The same where several rows may show one image, (N,) numbers of images: it and altered
+        copies of it. Heads that keep images apart to test themselves keep those together."""
+        return self.fit(vectors, labels)
 
     @abstractmethod
     def scores(self, vectors: Floats) -> Scores:
@@ -108,7 +117,7 @@ def check_classes(kind: HeadKind, count: int) -> None:
     Raises:
         InvalidValue: it can't, and why.
     """
-    if count < 1 or (count < 2 and kind in (HeadKind.SVM, HeadKind.SOFTMAX)):
+    if count < 1 or (count < 2 and kind in _SET_AGAINST_EACH_OTHER):
         raise InvalidValue(f"head {kind.value} needs two people or more to learn from, got {count}")
     if kind is HeadKind.SVM and count > SVM_MOST_CLASSES:
         machines = count * (count - 1) // 2

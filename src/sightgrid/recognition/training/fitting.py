@@ -102,8 +102,8 @@ def fit_head(
 
     tell("training", 0, None)
     began = perf_counter()
-    head = open_head(lambda epoch: tell("training", epoch, None)).fit(
-        material.vectors, material.labels
+    head = open_head(lambda epoch: tell("training", epoch, None)).fit_images(
+        material.vectors, material.labels, material.images
     )
     secs = perf_counter() - began
     head.threshold = threshold
@@ -163,7 +163,7 @@ def _cross_validated(
     for fold in range(folds):
         tell("cross-validating", fold, folds)
         learned, tested = material.part(turn != fold), material.part(turn == fold)
-        head = open_head(lambda _: None).fit(learned.vectors, learned.labels)
+        head = open_head(lambda _: None).fit_images(learned.vectors, learned.labels, learned.images)
         right += round(_accuracy(head, tested) * tested.image_count)
         asked += tested.image_count
     if folds:
@@ -194,7 +194,7 @@ def _stranger_scores(
         known, strange = material.part(groups != group), material.part(groups == group)
         if len(known.people) < 2:
             continue
-        head = open_head(lambda _: None).fit(known.vectors, known.labels)
+        head = open_head(lambda _: None).fit_images(known.vectors, known.labels, known.images)
         found.append(head.scores(strange.vectors[strange.originals]).max(axis=1))
     tell("trying strangers", count, count)
     return np.concatenate(found) if found else np.zeros(0)
