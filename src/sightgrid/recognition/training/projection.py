@@ -65,8 +65,8 @@ class ProjectionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One pass over the images: the rate, the mean loss over its steps; of the images kept apart the
-    share that are nearest to the mean of their own person, and by how much nearer than to the
+    """One pass over the images: the rate, the mean loss over its steps; of the images kept apart
+    the share that are nearest to the mean of their own person, and by how much nearer than to the
     nearest other on average (``None`` without any)."""
 
     number: int
