@@ -136,3 +136,46 @@ def test_the_classic_of_facenet_says_that_its_weights_are_not_supplied(
     line = called.failed_in_one_line()
     assert "weights not supplied" in line
     assert "models add" in line
+
+
+def test_a_projection_is_trained_with_what_was_asked_for(album: Path, tmp_path: Path) -> None:
+    rates = tmp_path / "rates.txt"
+    rates.write_text("0: 0.01\n4: 0.001\n6: -1\n", "utf-8")
+    file, curves = tmp_path / "p.head", tmp_path / "new" / "curves"
+    called = call(
+        *("train", "--people", album, "--head", "projection", "--loss", "centre"),
+        *("--distance", "arccos", "--optimiser", "RMSPROP", "--schedule", rates),
+        *("--dimension", "32", "--curves", curves, "--out", file),
+    )
+    assert called.code == 0, called.err
+    assert "the schedule stops at epoch 6" in called.err
+    # the layer, and the softmax layer that it was trained with
+    assert f"{32 * 128 + 4 * 33:,}" in called.out
+    pictures = {path.name for path in curves.iterdir()}
+    assert pictures == {"loss.png", "rate.png", "validation.png"}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in curves.iterdir())
+    trained = load_head(file)
+    assert trained.head.arrays()["weights"].shape == (32, 128)
+    assert trained.facts.epochs == 6
+    asked = call("evaluate", "identification", album, "--head", file)
+    assert asked.code == 0, asked.err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--head", "svm", "--loss", "triplet"), 2, "--loss is for --head projection, not for svm"),
+        (("--head", "softmax", "--curves", "x"), 2, "--curves is for --head projection"),
+        (("--head", "projection", "--schedule", "{rates}"), 1, "line 2: '3 0.1' is no step"),
+        (("--head", "projection", "--rate", "1", "--schedule", "{rates}"), 2, "not both"),
+        (("--head", "projection", "--margin", "0"), 2, "--margin"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    options: tuple[str, ...], code: int, said: str, album: Path, tmp_path: Path
+) -> None:
+    rates = tmp_path / "rates.txt"
+    rates.write_text("0: 0.01\n3 0.1\n", "utf-8")
+    told = [option.replace("{rates}", str(rates)) for option in options]
+    called = call("train", "--people", album, "--out", tmp_path / "x.head", *told)
+    assert said in called.failed_in_one_line(code)

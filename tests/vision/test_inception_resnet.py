@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packing import change, stock, use_own_cache
-from tests.facenet import as_safetensors, random_weights
+from tests.facenet import as_safetensors, layout, random_weights
 
 from sightgrid.domain.errors import PackError
 from sightgrid.domain.geometry import Floats
