@@ -132,7 +132,7 @@ _OPTIONS = (
     click.option(
         "--schedule",
         "schedule_file",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        type=click.Path(path_type=Path, dir_okay=False),
         help="File of learning rates, a line each: `epoch: rate`; a rate of -1 stops.",
     ),
     click.option(
