@@ -26,8 +26,11 @@ from sightgrid.domain.attendance import (
 )
 from sightgrid.domain.errors import InvalidValue, NotFound
 from sightgrid.domain.presence import Band, Sighting
+from sightgrid.domain.retention import HeldPerson, RetentionClass, RetentionSettings
 from sightgrid.ledger import attending, editing, registering
 from sightgrid.ledger.erasing import erase_person
+from sightgrid.ledger.holding import hold
+from sightgrid.ledger.retaining import retain
 from sightgrid.store import Transaction
 from sightgrid.store.audit import audit_events, verify_audit
 from sightgrid.store.courses import add_course, add_session, end_course, session, sessions
@@ -328,15 +331,33 @@ def test_an_erased_person_is_named_by_no_register(school: School) -> None:
 def test_evidence_and_registers_go_when_their_time_is_over(school: School) -> None:
     closed(school)
     later = END + timedelta(days=60)
-    assert run(school.live, delete_evidence, END, dry_run=True) == 0
-    assert run(school.live, delete_evidence, later, dry_run=True) == 2
-    assert run(school.live, delete_evidence, later) == 2
+    assert run(school.live, delete_evidence, END, dry_run=True) == (0, 0)
+    assert run(school.live, delete_evidence, later, dry_run=True) == (2, 0)
+    assert run(school.live, delete_evidence, later) == (2, 0)
     assert statuses(read(school))[school.anna] is Status.PRESENT
-    assert run(school.live, delete_registers, END) == 0
-    assert run(school.live, delete_registers, later, dry_run=True) == 1
-    assert run(school.live, delete_registers, later) == 1
+    assert run(school.live, delete_registers, END) == (0, 0)
+    assert run(school.live, delete_registers, later, dry_run=True) == (1, 0)
+    assert run(school.live, delete_registers, later) == (1, 0)
     with school.live.store.snapshot() as tx, pytest.raises(NotFound, match="no register yet"):
         register(tx, school.session)
+
+
+def test_retention_leaves_what_a_hold_on_a_person_covers(school: School) -> None:
+    closed(school)
+    store, kept = school.live.store, RetentionSettings()
+
+    def removed(days: float) -> dict[str, tuple[int, int]]:
+        done = retain(store, kept, at=END + timedelta(days=days), actor="retention")
+        wanted = (RetentionClass.EVIDENCE, RetentionClass.REGISTERS)
+        return {one.kind.value: (one.total, one.held) for one in done if one.kind in wanted}
+
+    with store.transaction() as tx:
+        end = END + timedelta(days=800)
+        hold(tx, HeldPerson(school.anna), owner="o", reason="r", made_by="m", at=END, ends_at=end)
+    assert removed(59) == {"evidence": (0, 0), "registers": (0, 0)}
+    assert removed(61) == {"evidence": (1, 1), "registers": (0, 0)}
+    assert removed(731) == {"evidence": (0, 1), "registers": (0, 1)}
+    assert removed(801) == {"evidence": (1, 0), "registers": (1, 0)}
 
 
 def test_sessions_open_and_close_by_themselves(school: School) -> None:

@@ -19,6 +19,7 @@ from sightgrid.server.callers import OPEN_ROUTES, box_of
 # for boxes, with tokens of their own kind
 BOX_ROUTES = {
     "/api/v1/boxes/self",
+    "/api/v1/boxes/self/erasures",
     "/api/v1/boxes/self/health",
     "/api/v1/boxes/self/stills/{camera}",
 }
@@ -53,6 +54,15 @@ BODIES: dict[tuple[str, str], Any] = {
         "given_by": "Zoe",
     },
     ("POST", "/api/v1/people/{person_id}/consents/{consent_id}/withdraw"): {},
+    ("POST", "/api/v1/boxes/self/erasures"): {"forgotten": []},
+    ("POST", "/api/v1/privacy/holds"): {
+        "subject": "serial:1",
+        "owner": "o",
+        "reason": "r",
+        "ends_at": "2027-01-01T00:00:00Z",
+    },
+    ("POST", "/api/v1/privacy/holds/{hold_id}/end"): {"reason": "r"},
+    ("POST", "/api/v1/privacy/erase"): {"subject": "serial:999", "reason": "r"},
     ("POST", "/api/v1/webhooks"): {"url": "https://else.test/hook"},
     ("POST", "/api/v1/attendance/courses"): {"name": "Logic"},
     ("PUT", "/api/v1/attendance/courses/{course_id}"): {"name": "Logic"},
@@ -86,6 +96,7 @@ VALUES = {
     "session_id": "nothing",
     "dispute_id": "nothing",
     "form": "csv",
+    "hold_id": "nothing",
 }
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from sightgrid.store import Store
 from sightgrid.store.audit import audit_events, note_event, purge_audit, verify_audit
-from sightgrid.store.schema_accounts import AUDIT_EVENT
+from sightgrid.store.schema_accounts import AUDIT_EVENT, AUDIT_HEAD
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123_456, tzinfo=UTC)
 ROWS = 7
@@ -96,23 +96,47 @@ def test_two_rows_that_changed_places_are_named(filled: Store) -> None:
     assert first_bad(filled) == 2
 
 
+def purge(store: Store, older_than: datetime) -> int:
+    with store.transaction() as tx:
+        return purge_audit(tx, older_than=older_than, at=NOON + timedelta(days=1), actor="a")
+
+
 def test_a_purge_moves_the_beginning_and_keeps_the_chain(filled: Store) -> None:
-    with filled.transaction() as tx:
-        assert purge_audit(tx, older_than=NOON + timedelta(hours=3)) == 3
+    assert purge(filled, NOON + timedelta(hours=3)) == 3
     with filled.snapshot() as tx:
         verdict = verify_audit(tx)
-        assert (verdict.rows, verdict.first_bad) == (4, None)
+        assert (verdict.rows, verdict.first_bad) == (5, None)
+        (cut,) = audit_events(tx, limit=1)
+    assert (cut.action, cut.details["rows"], cut.details["first"]) == ("audit-cut", 3, 4)
+    assert purge(filled, NOON + timedelta(hours=3)) == 0
     change(filled, sa.delete(AUDIT_EVENT).where(AUDIT_EVENT.c.number == 4))
     assert first_bad(filled) == 4
 
 
-def test_a_purge_of_everything_leaves_the_last_row(filled: Store) -> None:
+def test_a_purge_of_everything_leaves_the_row_that_says_so(filled: Store) -> None:
+    assert purge(filled, NOON + timedelta(hours=9)) == ROWS
+    assert purge(filled, NOON + timedelta(hours=9)) == 0
     with filled.transaction() as tx:
-        assert purge_audit(tx, older_than=NOON + timedelta(days=9)) == ROWS - 1
-        assert purge_audit(tx, older_than=NOON + timedelta(days=9)) == 0
-    with filled.transaction() as tx:
-        assert note_event(tx, at=NOON, actor="a", action="b") == ROWS + 1
+        assert note_event(tx, at=NOON, actor="a", action="b") == ROWS + 2
     assert first_bad(filled) is None
+    # the row that spoke for the beginning goes with a later cut, which speaks for its own
+    assert purge(filled, NOON + timedelta(days=2)) == 2
+    assert first_bad(filled) is None
+
+
+def test_a_beginning_that_no_row_speaks_for_is_named(filled: Store) -> None:
+    assert purge(filled, NOON + timedelta(hours=2)) == 2
+    with filled.snapshot() as tx:
+        fourth = next(row for row in audit_events(tx) if row.number == 4)
+        before = tx.connection.scalar(
+            sa.select(AUDIT_EVENT.c.previous_hash).where(AUDIT_EVENT.c.number == fourth.number)
+        )
+    change(
+        filled,
+        sa.delete(AUDIT_EVENT).where(AUDIT_EVENT.c.number < 4),
+        sa.update(AUDIT_HEAD).values(first_number=4, first_before=before),
+    )
+    assert first_bad(filled) == 4
 
 
 def test_what_is_rolled_back_leaves_no_row(filled: Store) -> None:

@@ -1,4 +1,4 @@
-"""``sightgrid privacy``: erasing people, and checking what was written down about it."""
+"""``sightgrid privacy``: how long what is kept, erasing people, legal holds, checking the audit."""
 
 from __future__ import annotations
 
@@ -6,24 +6,82 @@ from pathlib import Path
 
 import click
 
+from sightgrid.cli.holding import hold
 from sightgrid.cli.output import json_option, note, print_table, write_json
 from sightgrid.cli.sites import on_site, opened_site
 
 
 @click.group("privacy")
 def command() -> None:
-    """Erase somebody; check the audit."""
+    """Remove what is past its time; erase somebody; hold records; check the audit."""
+
+
+command.add_command(hold)
+
+
+@command.command("retention")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@on_site
+@json_option
+def retention(
+    dry_run: bool, config_file: Path, data_folder: Path | None, json_file: str | None
+) -> None:
+    """Remove what is older than its class allows, now; the server does it every ten minutes."""
+    from sightgrid.domain.frames import format_time
+    from sightgrid.domain.retention import RetentionClass
+    from sightgrid.server.spelling import spelled_span
+
+    with opened_site(config_file, data_folder) as site:
+        at = site.clock()
+        expired = site.retention.run(actor="cli", reason="by hand", dry_run=dry_run)
+        settings = site.configuration.retention
+    if json_file is not None:
+        write_json(
+            {
+                "at": format_time(at),
+                "dry_run": dry_run,
+                "classes": [
+                    {
+                        "name": one.kind.value,
+                        "older_than": None if one.before is None else format_time(one.before),
+                        "removed": dict(one.removed),
+                        "held": one.held,
+                    }
+                    for one in expired
+                ],
+            },
+            json_file,
+        )
+    if json_file != "-":
+        removed = {one.kind: one for one in expired}
+        print_table(
+            ["class", "kept for", "would remove" if dry_run else "removed", "under hold"],
+            [
+                (
+                    kind.value,
+                    "until withdrawal" if span is None else spelled_span(span),
+                    ", ".join(f"{count} {what}" for what, count in removed[kind].removed.items())
+                    or "nothing",
+                    removed[kind].held,
+                )
+                for kind in RetentionClass
+                for span in [settings.kept_for(kind)]
+            ],
+            title="Retention, as it would be" if dry_run else "Retention",
+        )
 
 
 @command.command("erase")
 @click.argument("subject", metavar="person:ID|serial:N")
 @click.option("--reason", required=True, help="Why; kept in the audit.")
+@click.option("--despite-holds", is_flag=True, help="Erase even what a legal hold covers.")
 @click.confirmation_option(prompt="Everything of this person is destroyed for good. Go on?")
 @on_site
 @json_option
 def erase(
     subject: str,
     reason: str,
+    despite_holds: bool,
     config_file: Path,
     data_folder: Path | None,
     json_file: str | None,
@@ -34,32 +92,37 @@ def erase(
     something was erased, as a keyed hash.
     """
     from sightgrid.domain.frames import format_time
-    from sightgrid.server.erasure import erase_subject
+    from sightgrid.server.erasure import erase_subject, later_records
 
     with opened_site(config_file, data_folder) as site:
-        erased = erase_subject(site, subject, actor="cli", reason=reason)
-    rows = {
-        "sightings": erased.deleted.sightings,
-        "crops": erased.deleted.crops,
-        "people": erased.deleted.people,
-        "keys": erased.deleted.keys,
-    }
+        erased = erase_subject(
+            site, subject, actor="cli", reason=reason, despite_holds=despite_holds
+        )
+        later = later_records(site)
     document = {
         "subject": subject,
         "erased_at": format_time(erased.at),
         "identities": list(erased.serials),
-        "deleted": rows,
+        "deleted": erased.deleted.counts,
         "ledger_entries": erased.ledger_entries,
+        "boxes_told": erased.boxes,
+        "holds_overridden": [one.hold_id for one in erased.holds],
+        "traces_wiped": erased.traces_wiped,
+        "later_records": later,
     }
     if json_file is not None:
         write_json(document, json_file)
     if json_file != "-":
         print_table(
             ["what", "deleted"],
-            list(rows.items()),
+            list(erased.deleted.counts.items()),
             title=f"Receipt: {subject}, erased {document['erased_at']}",
         )
-        note("what boxes still hold of them is refused when it comes")
+        if erased.boxes:
+            note(f"{erased.boxes} boxes drop what they hold of it when they next ask")
+        note(later)
+        if not erased.traces_wiped:
+            note("somebody was reading the database: its journal is emptied by the next retention")
 
 
 @command.group("audit")

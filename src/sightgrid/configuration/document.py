@@ -29,12 +29,12 @@ from sightgrid.configuration.settings import (
     PeopleSettings,
     Polygon,
     RecognitionSettings,
-    RetentionSettings,
     SiteSettings,
 )
 from sightgrid.domain.cameras import CAMERA_NAME, Purpose
 from sightgrid.domain.errors import InvalidValue
 from sightgrid.domain.locations import Location
+from sightgrid.domain.retention import RetentionSettings
 
 TOP_FIELDS = (
     "site",

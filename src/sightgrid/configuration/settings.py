@@ -14,6 +14,7 @@ from sightgrid.domain.attributes import PLAIN, AttributeSet
 from sightgrid.domain.cameras import Purpose
 from sightgrid.domain.grid import CameraGrid
 from sightgrid.domain.locations import Location
+from sightgrid.domain.retention import RetentionSettings
 
 Polygon: TypeAlias = tuple[tuple[float, float], ...]
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -58,20 +59,6 @@ class RecognitionSettings:
     false_alarms: float = 1e-4
     stranger_merges: float = 1e-3
     stranger_window: timedelta = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionSettings:
-    """How long each kind of record is kept; ``enrolment`` is ``None`` until withdrawal."""
-
-    crops: timedelta = timedelta(hours=72)
-    strangers: timedelta = timedelta(days=30)
-    sightings: timedelta = timedelta(days=30)
-    visits: timedelta = timedelta(days=30)
-    evidence: timedelta = timedelta(days=60)
-    registers: timedelta = timedelta(days=730)
-    enrolment: timedelta | None = None
-    audit: timedelta = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)

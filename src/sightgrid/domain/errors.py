@@ -19,6 +19,7 @@
     ├── SpoolError                 what a box keeps until the server has it
     │   ├── SpoolFull              no room: nothing was written, and it may be tried again
     │   └── SpoolFailed            the disk can't be relied on: stop, loudly
+    ├── UnderHold                  it may not be erased: somebody has to have it
     ├── NotFound                   a serial, person or run that isn't there
     └── MissingExtra               an optional package that this command needs
 """
@@ -160,6 +161,10 @@ class SpoolFailed(SpoolError):
 
 class NotFound(SightgridError):
     """A serial, person, sighting or run that does not exist."""
+
+
+class UnderHold(SightgridError):
+    """A legal hold covers what was to be erased."""
 
 
 class MissingExtra(SightgridError):

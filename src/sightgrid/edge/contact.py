@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 
@@ -48,6 +49,20 @@ class Contact:
                 content=body,
                 headers={**headers, "Content-Type": "application/json"},
             )
+            await self._forget(client, headers)
+
+    async def _forget(self, client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+        """Drops what is kept of sightings of somebody who was erased, and says so. A box knows no
+        people: the server names the sightings that it had from here."""
+        answer = await client.get(f"{_SELF}/erasures", headers=headers)
+        wanted = _ids_in(answer.content) if answer.status_code == 200 else ()
+        if wanted and self._spool.forget(wanted):
+            await client.post(
+                f"{_SELF}/erasures",
+                content=json.dumps({"forgotten": wanted}).encode(),
+                headers={**headers, "Content-Type": "application/json"},
+            )
+            note(logging.INFO, "sightings-forgotten", sightings=len(wanted))
 
     def _take(self, answer: bytes) -> None:
         try:
@@ -78,3 +93,12 @@ class Contact:
                 for name, one in read_statuses(self._folder).items()
             },
         }
+
+
+def _ids_in(answer: bytes) -> tuple[str, ...]:
+    """The ids that the server lists; none where the answer is none of a sightgrid server's."""
+    try:
+        return tuple(str(UUID(one)) for one in json.loads(answer)["items"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        note(logging.WARNING, "erasures-unreadable")
+        return ()

@@ -236,6 +236,18 @@ class Spool:
             self._quarantine(one.seq, reason)
             self._bound_quarantine()
 
+    def forget(self, sighting_ids: Iterable[str]) -> bool:
+        """Drops every record of some sightings, sent or not, set aside or not: whoever they show
+        was erased. Whether the journal could be emptied too, in which they would be readable until
+        it is written over; if not, call it again."""
+        with self._transaction():
+            for sighting_id in sighting_ids:
+                rows = self._execute("SELECT seq FROM record WHERE sighting_id = ?", sighting_id)
+                self._delete([seq for (seq,) in rows.fetchall()])
+        with self._reading():
+            busy = self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
+
     def quarantined(self, *, most: int = 1000) -> list[Quarantined]:
         """The records set aside, oldest first."""
         with self._reading():

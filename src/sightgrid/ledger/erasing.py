@@ -10,68 +10,108 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sightgrid.domain.errors import NotFound, StoreError
+from sightgrid.domain.errors import NotFound, StoreError, UnderHold
+from sightgrid.domain.frames import format_time
+from sightgrid.domain.retention import HeldView, Hold
 from sightgrid.ledger.extending import reproject
+from sightgrid.ledger.holding import holds_over
 from sightgrid.store import Store, Transaction
 from sightgrid.store.cameras import grid
 from sightgrid.store.deleting import (
     Deleted,
     delete_person,
     delete_sightings,
+    disown,
     forget_identities,
+    forget_visits,
     serials_in_use,
     serials_of,
-    sightings_given_to,
+    sightings_of,
     stored_ids,
 )
+from sightgrid.store.edits import forget_words
 from sightgrid.store.erasure import Entry, enter_hashes, erased_among, note_erased
-from sightgrid.store.identities import family_of, people_of, serial_of_person
+from sightgrid.store.forgetting import ask_boxes_to_forget
+from sightgrid.store.holds import forget_hold
+from sightgrid.store.identities import family_of, serial_of_person, serials_of_people
 from sightgrid.store.keys import SiteKeys
+from sightgrid.store.people import details_of
 from sightgrid.store.sealing import of_person, of_sighting
+from sightgrid.store.sightings import spans_of
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The receipt of an erasure: what is gone. ``ledger_entries`` are kept instead."""
+    """The receipt of an erasure: what is gone. ``ledger_entries`` are kept instead.
+
+    ``boxes`` were asked to drop what they hold of it; ``holds`` were overridden for it.
+    ``traces_wiped`` is false where somebody was reading just then: the next run of retention wipes
+    what is left of deleted rows.
+    """
 
     at: datetime
     serials: tuple[int, ...]
     deleted: Deleted
     ledger_entries: int
+    boxes: int = 0
+    holds: tuple[Hold, ...] = ()
+    traces_wiped: bool = True
 
 
 Also = Callable[[Transaction, Erased], None]
 """What is to be written in the same transaction, such as the audit's row."""
 
 
-def erase_person(store: Store, person_id: str, *, at: datetime, also: Also | None = None) -> Erased:
-    """Erases an enrolled person and every sighting that was ever given to them.
+@dataclass(frozen=True, slots=True)
+class _Order:
+    at: datetime
+    despite_holds: bool
+    also: Also | None
+
+
+def erase_person(
+    store: Store,
+    person_id: str,
+    *,
+    at: datetime,
+    despite_holds: bool = False,
+    also: Also | None = None,
+) -> Erased:
+    """Erases an enrolled person and every sighting that is theirs.
 
     Raises:
         NotFound: there is no such person.
+        UnderHold: a legal hold covers some of it, and it was not to be overridden.
     """
     with store.snapshot() as tx:
+        details_of(tx, person_id)
         serial = serial_of_person(tx, person_id)
-    if serial is None:
-        raise NotFound("there is no such person")
-    return _erase(store, serial, person_id, at, also)
+    return _erase(store, serial, person_id, _Order(at, despite_holds, also))
 
 
-def erase_serial(store: Store, serial: int, *, at: datetime, also: Also | None = None) -> Erased:
-    """Erases a stranger: every sighting that was ever given to this serial or one merged with it.
+def erase_serial(
+    store: Store,
+    serial: int,
+    *,
+    at: datetime,
+    despite_holds: bool = False,
+    also: Also | None = None,
+) -> Erased:
+    """Erases a stranger: every sighting of this serial and of those merged with it.
 
     Raises:
         NotFound: there is no such serial, or it is an enrolled person's.
+        UnderHold: a legal hold covers some of it, and it was not to be overridden.
     """
     with store.snapshot() as tx:
-        family_of(tx, serial)
-        if any(serial_of_person(tx, one) == serial for one in stored_ids(tx)[1]):
+        root, _ = family_of(tx, serial)
+        if root in serials_of_people(tx):
             raise NotFound(f"identity {serial} is an enrolled person", hint="erase the person")
-    return _erase(store, serial, None, at, also)
+    return _erase(store, serial, None, _Order(at, despite_holds, also))
 
 
 def replay_erasures(store: Store, *, at: datetime) -> Erased:
@@ -95,8 +135,7 @@ def replay_erasures(store: Store, *, at: datetime) -> Erased:
         return Erased(at, serials, deleted, len(entries))
 
     erased = store.run(work)
-    store.wipe_traces()
-    return erased
+    return replace(erased, traces_wiped=store.wipe_traces(keys_too=True))
 
 
 def read_copy(path: Path) -> list[Entry]:
@@ -118,29 +157,45 @@ def copy_path(keys: SiteKeys) -> Path:
     return keys.path.with_name(f"{keys.path.name}.erasures")
 
 
-def _erase(
-    store: Store, serial: int, person_id: str | None, at: datetime, also: Also | None
-) -> Erased:
+def _erase(store: Store, serial: int | None, person_id: str | None, order: _Order) -> Erased:
     copy = _copy_of(store)
 
     def work(tx: Transaction) -> Erased:
         tx.lock_site()
-        _, family = family_of(tx, serial)
-        sightings = sightings_given_to(tx, family)
-        subjects = [of_sighting(one) for one in sightings]
+        family: tuple[int, ...] = () if serial is None else family_of(tx, serial)[1]
+        sightings = sightings_of(tx, family)
         people = [] if person_id is None else [person_id]
-        subjects += [of_person(one) for one in people]
-        entries = note_erased(tx, subjects, at=at)
+        spans = spans_of(tx, sightings)
+        overridden = holds_over(tx, family, people, spans, at=order.at)
+        if overridden and not order.despite_holds:
+            raise _refusal(overridden)
+        subjects = [*(of_sighting(one) for one in sightings), *(of_person(one) for one in people)]
+        entries = note_erased(tx, subjects, at=order.at)
         _append(copy, entries)
+        boxes = ask_boxes_to_forget(tx, sightings, at=order.at)
         deleted, serials = _delete(tx, sightings, people, family)
-        done = Erased(at, serials, deleted, len(entries))
-        if also is not None:
-            also(tx, done)
+        for one in overridden:
+            # whoever is gone can't be held; what else a camera saw goes on being held
+            if not isinstance(one.scope, HeldView):
+                deleted += Deleted(keys=forget_hold(tx, one.hold_id))
+        done = Erased(
+            order.at, serials, deleted, len(entries), boxes=boxes, holds=tuple(overridden)
+        )
+        if order.also is not None:
+            order.also(tx, done)
         return done
 
     erased = store.run(work)
-    store.wipe_traces()
-    return erased
+    return replace(erased, traces_wiped=store.wipe_traces(keys_too=True))
+
+
+def _refusal(overridden: Collection[Hold]) -> UnderHold:
+    last = max(one.ends_at for one in overridden)
+    many = "a legal hold covers" if len(overridden) == 1 else f"{len(overridden)} legal holds cover"
+    return UnderHold(
+        f"{many} this until {format_time(last)}",
+        hint="end the hold first, or erase despite it; both are written into the audit",
+    )
 
 
 def _delete(
@@ -150,12 +205,15 @@ def _delete(
     family: Collection[int],
 ) -> tuple[Deleted, tuple[int, ...]]:
     touched = serials_of(tx, sightings) | set(family)
+    forget_visits(tx, family, holding=sightings)
     deleted = delete_sightings(tx, sightings)
+    disown(tx, family)
     for person_id in people:
         deleted += delete_person(tx, person_id)
     # after a restore only sightings are named: a stranger of whom nothing is left is gone too
-    gone = set(family) | (touched - serials_in_use(tx, touched) - set(people_of(tx)))
+    gone = set(family) | (touched - serials_in_use(tx, touched) - serials_of_people(tx))
     deleted += Deleted(keys=forget_identities(tx, touched, gone=gone))
+    forget_words(tx, gone, sightings)
     reproject(tx, touched, grid=grid(tx))
     return deleted, tuple(sorted(family))
 

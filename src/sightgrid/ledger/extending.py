@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sightgrid.domain.grid import CameraGrid
@@ -68,11 +68,7 @@ def reproject(
     Args:
         serials: every serial whose sightings or aliases changed, before and after.
     """
-    merged = roots(tx)
-    families = {
-        root: [root, *sorted(one for one, its_root in merged.items() if its_root == root)]
-        for root in sorted({merged.get(serial, serial) for serial in serials})
-    }
+    families = _families(tx, serials)
     old = {root: all_visits(tx, family) for root, family in families.items()}
     for root, its_old in old.items():
         # all of them first: a sighting that moved may not be in two visits even for a moment
@@ -82,15 +78,38 @@ def reproject(
         seen = seen_of(tx, family)
         anew = visits_of_one(root, None, seen, gap_secs=gap_secs, grid=grid) if seen else ()
         replace_visits(tx, root, old[root], list(anew))
-        for contract_id in contracts_of(tx, family):
-            for member in family[1:]:
-                save_prototype(tx, Prototype(member, contract_id))
-            save_prototype(
-                tx,
-                Prototype(root, contract_id)
-                if root in forgotten
-                else added_up(tx, root, family, contract_id),
-            )
+        _add_up(tx, root, family, forgotten)
+
+
+def add_up_anew(tx: Transaction, serials: Collection[int]) -> None:
+    """Writes the prototypes of some identities anew from their sightings, and leaves their visits
+    alone: for sightings that are gone because their time was over. The site has to be locked."""
+    families = _families(tx, serials)
+    forgotten = _forgotten(tx, families)
+    for root, family in families.items():
+        _add_up(tx, root, family, forgotten)
+
+
+def _families(tx: Transaction, serials: Collection[int]) -> dict[int, list[int]]:
+    """By root every serial that stands for it, for the roots of ``serials``."""
+    merged = roots(tx)
+    wanted = {root: [root] for root in sorted({merged.get(one, one) for one in serials})}
+    for one, its_root in sorted(merged.items()):
+        if its_root in wanted:
+            wanted[its_root].append(one)
+    return wanted
+
+
+def _add_up(tx: Transaction, root: int, family: Sequence[int], forgotten: Collection[int]) -> None:
+    for contract_id in contracts_of(tx, family):
+        for member in family[1:]:
+            save_prototype(tx, Prototype(member, contract_id))
+        save_prototype(
+            tx,
+            Prototype(root, contract_id)
+            if root in forgotten
+            else added_up(tx, root, family, contract_id),
+        )
 
 
 def _forgotten(tx: Transaction, serials: Collection[int]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -200,8 +200,7 @@ def forget_lapsed(store: Store, *, at: datetime) -> int:
         tx.lock_site()
         lapsed = lapsed_people(tx, at=at)
         for person_id in lapsed:
-            stop_recognising(tx, person_id)
-            set_method(tx, person_id, Method.TAP)
+            lapse(tx, person_id)
         return len(lapsed)
 
     done = store.run(work)
@@ -210,13 +209,21 @@ def forget_lapsed(store: Store, *, at: datetime) -> int:
     return done
 
 
-def finish_removals(store: Store, *, at: datetime) -> int:
-    """Deletes everybody who was removed more than a day ago: photos, faces, consents, key. Their
-    serial stays as nobody's, and its sightings for as long as a stranger's; returns how many."""
+def lapse(tx: Transaction, person_id: str) -> None:
+    """Forgets the face of somebody whose last consent has run out; they show by a tap from now on
+    that they are here."""
+    stop_recognising(tx, person_id)
+    set_method(tx, person_id, Method.TAP)
+
+
+def finish_removals(store: Store, *, at: datetime, held: Collection[str] = ()) -> int:
+    """Deletes everybody who was removed more than a day ago, but those ``held``: photos, faces,
+    consents, key. Their serial stays as nobody's, and its sightings for as long as a stranger's;
+    returns how many."""
 
     def work(tx: Transaction) -> int:
         tx.lock_site()
-        gone = removed_before(tx, at - REMOVAL_UNDOABLE)
+        gone = [one for one in removed_before(tx, at - REMOVAL_UNDOABLE) if one not in held]
         for person_id in gone:
             serial = serial_of_person(tx, person_id)
             stop_recognising(tx, person_id)

@@ -20,6 +20,7 @@ from threading import Lock
 from sightgrid.domain.errors import ContractMismatch, InvalidValue, StoreBusy, StoreError
 from sightgrid.domain.faces import EmbeddingContract
 from sightgrid.domain.presence import Band, Match, Sighting
+from sightgrid.domain.retention import RetentionClass, RetentionSettings
 from sightgrid.ledger.applying import Ground, apply, before_of
 from sightgrid.ledger.arriving import Arrived as Arrived
 from sightgrid.ledger.arriving import ArrivedGap as ArrivedGap
@@ -60,6 +61,7 @@ class Intake:
     Args:
         contract: that of the pack the site recognises with. Sightings embedded under another one
             are stored and stay *unsure* until they are embedded anew.
+        retention: what comes when its time is over already is not stored; without, everything is.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class Intake:
         policy: Policy,
         contract: EmbeddingContract,
         settings: LiveSettings | None = None,
+        retention: RetentionSettings | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = settings or LiveSettings()
         self._store = store
         self._policy = policy
         self._contract = contract
+        self._retention = retention
         self._clock = clock
         self._lock = Lock()
         self._gallery = self._empty_gallery()
@@ -140,14 +144,21 @@ class Intake:
         """Does all that can be done before the site is locked."""
         if not isinstance(one, Arrived):
             return one
-        sighting = one.sighting
+        sighting, crops = one.sighting, one.crops
+        if self._is_past(sighting.last_seen, RetentionClass.CROPS):
+            crops = (None,) * len(crops)
         try:
-            new = new_sighting(self._store.keys, sighting, one.crops)
+            new = new_sighting(self._store.keys, sighting, crops)
         except InvalidValue as error:
             return Refused(
                 sighting.sighting_id, sighting.revision, one.sha256, "invalid", str(error)
             )
         return Ready(new, one.sha256, self._template(sighting))
+
+    def _is_past(self, last_seen: datetime, kind: RetentionClass) -> bool:
+        """Whether a record comes so late that its time is over already."""
+        kept_for = None if self._retention is None else self._retention.kept_for(kind)
+        return kept_for is not None and last_seen < self._clock() - kept_for
 
     def _template(self, sighting: Sighting) -> Template | None:
         """A sighting's looks as one vector; ``None`` where they can't be compared here."""
@@ -265,6 +276,8 @@ class Intake:
                 return receipt, None
         elif of_sighting(sighting_id) in batch.erased:
             outcome, receipt = Outcome.ERASED, receipt_of(one, Status.STORED, code="erased")
+        elif self._is_past(_last_seen(one), RetentionClass.SIGHTINGS):
+            outcome, receipt = Outcome.EXPIRED, receipt_of(one, Status.STORED, code="expired")
         elif isinstance(one, ArrivedGap):
             outcome, receipt = Outcome.STORED, receipt_of(one, Status.STORED)
             save_gap(batch.ground.tx, replace(one.gap, box_id=batch.box_id))
@@ -330,3 +343,7 @@ class Intake:
         if joined is not None:
             self._gallery.refresh(ground.tx, now=ground.at)
         return joined
+
+
+def _last_seen(one: Ready | ArrivedGap) -> datetime:
+    return one.gap.last_seen if isinstance(one, ArrivedGap) else one.sighting.last_seen

@@ -28,6 +28,7 @@ from sightgrid.server.api import (
     identities,
     naming,
     people,
+    privacy,
     search,
     sightings,
     webhooks,
@@ -60,6 +61,7 @@ ROUTERS = (
     accounts,
     sightings,
     identities,
+    privacy,
     search,
     analytics,
     cameras,
@@ -93,11 +95,13 @@ def create_app(site: Site, *, pool: IngestPool | None = None) -> FastAPI:
         fan.start()
         site.couriers.start()
         keeper.start()
+        site.retention.start()
         try:
             yield
         finally:
             queue.close()
             keeper.stop()
+            site.retention.stop()
             site.couriers.stop()
             fan.stop()
 

@@ -22,6 +22,7 @@ from sightgrid.domain.errors import (
     NotFound,
     SightgridError,
     StoreError,
+    UnderHold,
 )
 from sightgrid.server.refusals import Cloned, NotAllowed, NotSignedIn, SlowDown, TooLarge
 
@@ -34,6 +35,7 @@ _OUR_ERRORS: tuple[tuple[type[SightgridError], tuple[int, str]], ...] = (
     (Cloned, (409, "cloned")),
     (TooLarge, (413, "too_large")),
     (SlowDown, (429, "slow_down")),
+    (UnderHold, (409, "under_hold")),
     (NotFound, (404, "not_found")),
     (InvalidRecord, (400, "unreadable_body")),
     (ContractMismatch, (409, "contract_mismatch")),

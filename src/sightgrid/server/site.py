@@ -18,6 +18,7 @@ from sightgrid.ledger.taking_in import Intake
 from sightgrid.offline.engine import Engine, open_engine
 from sightgrid.recognition.calibration import ImpostorCurve, Policy
 from sightgrid.server.health import HealthBoard
+from sightgrid.server.retention import Retention
 from sightgrid.server.signing_in import Doorkeeper
 from sightgrid.server.stills import StillBoard
 from sightgrid.server.subscribers import couriers_of
@@ -57,6 +58,7 @@ class Site:
         )
         self.door = Doorkeeper(self.store, clock=self.clock)
         self.couriers = couriers_of(self.store, settings.configuration, clock=self.clock)
+        self.retention = Retention(self.store, settings.configuration.retention, clock=self.clock)
         self.health = HealthBoard()
         self.stills = StillBoard()
         self.durability = self.store.durability()
@@ -119,6 +121,7 @@ class Site:
             policy=self.policy,
             contract=self.contract,
             settings=LiveSettings(stranger_window=window),
+            retention=self.configuration.retention,
             clock=self.clock,
         )
 

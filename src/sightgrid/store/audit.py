@@ -22,6 +22,7 @@ from sightgrid.store.schema_accounts import AUDIT_EVENT, AUDIT_HEAD, MOST_DETAIL
 from sightgrid.store.session import Transaction
 
 NOTHING_BEFORE = "0" * 64
+CUT = "audit-cut"
 _ROWS_AT_ONCE = 1000
 
 Detail = str | int | float | bool | None
@@ -125,6 +126,7 @@ def verify_audit(tx: Transaction) -> Verdict:
     expected = 1 if head is None else int(head.first_number)
     before = NOTHING_BEFORE if head is None else str(head.first_before)
     rows = 0
+    beginning, spoken_for = (expected, before), expected == 1
     # what lies before the purged beginning must be gone
     batch = _rows_from(tx, 0)
     while batch:
@@ -146,44 +148,72 @@ def verify_audit(tx: Transaction) -> Verdict:
             if found != row.row_hash:
                 return Verdict(rows, row.number, "it is not as it was written")
             rows, before, expected = rows + 1, row.row_hash, row.number + 1
+            spoken_for |= row.action == CUT and _beginning_in(row.details) == beginning
         batch = _rows_from(tx, expected)
     told = (0, NOTHING_BEFORE) if head is None else (int(head.number), head.row_hash)
     if told != (expected - 1, before):
         return Verdict(rows, expected, "the rows from here on were cut off")
+    if not spoken_for:
+        return Verdict(0, beginning[0], "the rows before it were cut off, and no row says so")
     return Verdict(rows, None, "every row is as it was written")
 
 
-def purge_audit(tx: Transaction, *, older_than: datetime) -> int:
-    """Removes the rows of before a moment from the beginning of the chain; returns how many.
+def purge_audit(
+    tx: Transaction, *, older_than: datetime, at: datetime, actor: str, reason: str = ""
+) -> int:
+    """Cuts the rows of before a moment off the beginning of the chain; returns how many.
 
-    The last row always stays, so that the chain never begins anew.
+    The cut writes a row of its own, which says where the chain begins now: a beginning that no
+    row speaks for is taken for a break.
     """
-    _lock_head(tx)
-    old = sa.and_(AUDIT_EVENT.c.site_id == tx.site_id, AUDIT_EVENT.c.at < older_than)
+    number, before = _lock_head(tx)
     kept = tx.connection.execute(
         sa.select(AUDIT_EVENT.c.number, AUDIT_EVENT.c.previous_hash)
         .where(AUDIT_EVENT.c.site_id == tx.site_id, AUDIT_EVENT.c.at >= older_than)
         .order_by(AUDIT_EVENT.c.number)
         .limit(1)
     ).first()
-    if kept is None:
-        kept = tx.connection.execute(
-            sa.select(AUDIT_EVENT.c.number, AUDIT_EVENT.c.previous_hash)
-            .where(AUDIT_EVENT.c.site_id == tx.site_id)
-            .order_by(AUDIT_EVENT.c.number.desc())
-            .limit(1)
-        ).first()
-    if kept is None:
-        return 0
+    # where every row is too old, the chain goes on with the row of the cut itself
+    first, first_before = (number + 1, before) if kept is None else (kept.number, kept[1])
     gone = tx.connection.execute(
-        sa.delete(AUDIT_EVENT).where(old, AUDIT_EVENT.c.number < kept.number)
+        sa.delete(AUDIT_EVENT).where(
+            AUDIT_EVENT.c.site_id == tx.site_id, AUDIT_EVENT.c.number < first
+        )
     ).rowcount
+    if not gone:
+        return 0
     tx.connection.execute(
         sa.update(AUDIT_HEAD)
         .where(AUDIT_HEAD.c.site_id == tx.site_id)
-        .values(first_number=kept.number, first_before=kept.previous_hash)
+        .values(first_number=first, first_before=first_before)
+    )
+    note_event(
+        tx,
+        at=at,
+        actor=actor,
+        action=CUT,
+        reason=reason,
+        details={"rows": int(gone), "first": int(first), "before": str(first_before)},
     )
     return int(gone)
+
+
+def audit_rows_before(tx: Transaction, moment: datetime) -> int:
+    """How many rows were written before a moment."""
+    return int(
+        tx.connection.scalar(
+            sa.select(sa.func.count())
+            .select_from(AUDIT_EVENT)
+            .where(AUDIT_EVENT.c.site_id == tx.site_id, AUDIT_EVENT.c.at < moment)
+        )
+        or 0
+    )
+
+
+def _beginning_in(details: bytes) -> tuple[object, object]:
+    """Where the row of a cut says that the chain begins: number, and the hash before it."""
+    written = json.loads(bytes(details))
+    return written.get("first"), written.get("before")
 
 
 def _rows_from(tx: Transaction, number: int) -> Sequence[sa.Row[Any]]:

@@ -134,6 +134,25 @@ def mark_undone(tx: Transaction, edit_id: str, *, by: str, at: datetime) -> None
     )
 
 
+def forget_words(tx: Transaction, serials: Collection[int], sighting_ids: Collection[str]) -> int:
+    """Takes what people wrote (reasons, labels) from the edits of identities and sightings that are
+    erased; the edits themselves go on counting. Returns how many those were."""
+    gone, changed = set(sighting_ids), 0
+    for edit in edits_made(tx):
+        named = {edit.details.get(word) for word in ("serial", "into", "from", "to")}
+        its_own = edit.details.get("serial") in serials
+        if not (named & set(serials) or gone.intersection(edit.details.get("sightings") or ())):
+            continue
+        details = {**edit.details, "label": ""} if its_own else dict(edit.details)
+        tx.connection.execute(
+            sa.update(EDIT)
+            .where(EDIT.c.site_id == tx.site_id, EDIT.c.edit_id == edit.edit_id)
+            .values(reason="", details=json.dumps(details))
+        )
+        changed += 1
+    return changed
+
+
 def _stored(row: Any) -> StoredEdit:
     return StoredEdit(
         edit_id=row.edit_id,

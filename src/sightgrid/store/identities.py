@@ -256,6 +256,17 @@ def roots(tx: Transaction) -> dict[int, int]:
     return ends
 
 
+def serials_of_people(tx: Transaction) -> set[int]:
+    """The serials that are an enrolled person's own."""
+    return set(
+        tx.connection.scalars(
+            sa.select(IDENTITY.c.serial).where(
+                IDENTITY.c.site_id == tx.site_id, IDENTITY.c.person_id.is_not(None)
+            )
+        )
+    )
+
+
 def people_of(tx: Transaction, serials: Collection[int] | None = None) -> dict[int, str]:
     """The names of the enrolled people by serial; of all of them, or of those among some."""
     enrolled = sa.select(IDENTITY.c.serial, IDENTITY.c.person_id).where(

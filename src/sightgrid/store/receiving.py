@@ -28,11 +28,12 @@ _RECEIVED = sa.select(
 
 class Outcome(StrEnum):
     """What became of a record: kept; counted and dropped, as nobody enrolled, where only they
-    matter; or of somebody who was erased."""
+    matter; of somebody who was erased; or past the time that sightings are kept for."""
 
     STORED = "stored"
     DROPPED = "dropped"
     ERASED = "erased"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,9 +114,12 @@ def evidence(tx: Transaction, session_id: str, person_id: str) -> bytes | None:
     )
 
 
-def delete_registers(tx: Transaction, before: datetime, *, dry_run: bool = False) -> int:
+def delete_registers(
+    tx: Transaction, before: datetime, *, held: Collection[str] = (), dry_run: bool = False
+) -> tuple[int, int]:
     """Takes out the registers of sessions that ended before a moment, with their disputes; returns
-    how many. A run of the retention class ``registers``."""
+    how many, and how many stay because somebody of ``held`` is in them. A run of the retention
+    class ``registers``."""
     old = tx.connection.scalars(
         sa.select(REGISTER_VERSION.c.session_id).where(
             REGISTER_VERSION.c.site_id == tx.site_id,
@@ -124,8 +127,16 @@ def delete_registers(tx: Transaction, before: datetime, *, dry_run: bool = False
             REGISTER_VERSION.c.ends_at < before,
         )
     ).all()
+    kept = set(
+        tx.connection.scalars(
+            sa.select(REGISTER_MARK.c.session_id).where(
+                REGISTER_MARK.c.site_id == tx.site_id, REGISTER_MARK.c.person_id.in_(held)
+            )
+        )
+    )
+    free = [one for one in old if one not in kept]
     if not dry_run:
-        for batch in in_batches(old):
+        for batch in in_batches(free):
             for table in (
                 REGISTER_EVIDENCE,
                 REGISTER_SIGHTING,
@@ -138,17 +149,29 @@ def delete_registers(tx: Transaction, before: datetime, *, dry_run: bool = False
                         table.c.site_id == tx.site_id, table.c.session_id.in_(batch)
                     )
                 )
-    return len(old)
+    return len(free), len(old) - len(free)
 
 
-def delete_evidence(tx: Transaction, before: datetime, *, dry_run: bool = False) -> int:
-    """Takes out the crops that were kept for marks before a moment; returns how many. The marks
-    stay. A run of the retention class ``evidence``."""
+def delete_evidence(
+    tx: Transaction, before: datetime, *, held: Collection[str] = (), dry_run: bool = False
+) -> tuple[int, int]:
+    """Takes out the crops that were kept for marks before a moment; returns how many, and how many
+    stay because they show somebody of ``held``. The marks stay. A run of the retention class
+    ``evidence``."""
     old = sa.and_(REGISTER_EVIDENCE.c.site_id == tx.site_id, REGISTER_EVIDENCE.c.kept_at < before)
-    if dry_run:
-        asked = sa.select(sa.func.count()).select_from(REGISTER_EVIDENCE).where(old)
-        return int(tx.connection.scalar(asked) or 0)
-    return tx.connection.execute(sa.delete(REGISTER_EVIDENCE).where(old)).rowcount
+    theirs = REGISTER_EVIDENCE.c.person_id.in_(held)
+    free, kept = (
+        int(
+            tx.connection.scalar(
+                sa.select(sa.func.count()).select_from(REGISTER_EVIDENCE).where(old, which)
+            )
+            or 0
+        )
+        for which in (sa.not_(theirs), theirs)
+    )
+    if not dry_run:
+        tx.connection.execute(sa.delete(REGISTER_EVIDENCE).where(old, sa.not_(theirs)))
+    return free, kept
 
 
 def forget_evidence_of(tx: Transaction, person_id: str) -> int:

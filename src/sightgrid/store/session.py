@@ -23,6 +23,7 @@ from sightgrid.store import (
     schema_arrival,
     schema_attendance,
     schema_ledger,
+    schema_privacy,
     schema_telling,
 )
 from sightgrid.store.durability import Durability, durability_of
@@ -50,6 +51,7 @@ ALL_TABLES = (
     schema_arrival,
     schema_attendance,
     schema_ledger,
+    schema_privacy,
     schema_telling,
 )
 
@@ -225,13 +227,28 @@ class Store:
             connection.rollback()
         return found
 
-    def wipe_traces(self) -> None:
-        """On SQLite, empties the journal, in which deleted rows would be readable until it is
-        written over; waits for no reader. A database server does its own cleaning."""
+    def wipe_traces(self, *, keys_too: bool = False) -> bool:
+        """Wipes what deleted rows leave behind; whether that was possible just now.
+
+        On SQLite the journal is emptied, in which they would be readable until it is written over;
+        somebody who reads meanwhile may keep it from that. On a database server ``keys_too``
+        writes the table of keys anew, so that no destroyed key lies in its files any more; the
+        rest of what is deleted there can't be read without its key.
+        """
         with self._connected() as connection:
-            if connection.dialect.name == "sqlite":
-                connection = connection.execution_options(**{WITHOUT_BEGIN: True})
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            match connection.dialect.name:
+                case "sqlite":
+                    plain = connection.execution_options(**{WITHOUT_BEGIN: True})
+                    plain.exec_driver_sql("PRAGMA query_only = OFF")
+                    row = plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
+                    return row is not None and row[0] == 0
+                case "postgresql" if keys_too:
+                    plain = connection.execution_options(isolation_level="AUTOCOMMIT")
+                    plain.exec_driver_sql(f"VACUUM FULL {DATA_KEY.name}")
+                case "mysql" | "mariadb" if keys_too:
+                    plain = connection.execution_options(isolation_level="AUTOCOMMIT")
+                    plain.exec_driver_sql(f"OPTIMIZE TABLE {DATA_KEY.name}").all()
+        return True
 
     def close(self) -> None:
         """Lets go of the file: afterwards it can be moved. Closing twice is fine."""

@@ -189,6 +189,19 @@ def replace_embeddings(
         )
 
 
+def spans_of(tx: Transaction, sighting_ids: Iterable[str]) -> list[tuple[str, datetime, datetime]]:
+    """Camera, first and last moment of some sightings, in no order."""
+    found: list[tuple[str, datetime, datetime]] = []
+    for batch in in_batches(sighting_ids):
+        rows = tx.connection.execute(
+            sa.select(SIGHTING.c.camera, SIGHTING.c.first_seen, SIGHTING.c.last_seen).where(
+                SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id.in_(batch)
+            )
+        )
+        found += [(camera, first, last) for camera, first, last in rows]
+    return found
+
+
 def crop_paths_of(tx: Transaction, sighting_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The crops of each sighting that has any, best first."""
     found: dict[str, list[str]] = {}

@@ -15,6 +15,11 @@ from sightgrid.store.identities import DECIDED, family_of, people_of, roots
 from sightgrid.store.schema import DECISION, SIGHTING, VISIT, VISIT_SIGHTING
 from sightgrid.store.session import Transaction
 
+_HAS_SIGHTINGS = sa.exists().where(
+    VISIT_SIGHTING.c.site_id == VISIT.c.site_id,
+    VISIT_SIGHTING.c.serial == VISIT.c.serial,
+    VISIT_SIGHTING.c.ordinal == VISIT.c.ordinal,
+)
 _SITE: sa.BindParameter[int] = sa.bindparam("its_site")
 _REACHING = (
     sa.select(
@@ -25,6 +30,7 @@ _REACHING = (
         VISIT.c.serial.in_(sa.bindparam("family", expanding=True)),
         VISIT.c.last_seen >= sa.bindparam("start"),
         VISIT.c.first_seen <= sa.bindparam("finish"),
+        _HAS_SIGHTINGS,
     )
     .order_by(VISIT.c.first_seen, VISIT.c.serial, VISIT.c.ordinal)
 )
@@ -201,7 +207,8 @@ class SeenInVisit:
 def stored_visits(
     tx: Transaction, family: Collection[int], start: datetime, end: datetime
 ) -> list[StoredVisit]:
-    """The visits of these serials that reach into a span of time, in order."""
+    """The visits of these serials that reach into a span of time, in order; without those whose
+    sightings have all expired, which nothing can change any more."""
     rows = _reading(tx, family).execute(
         _REACHING, {"its_site": tx.site_id, "family": list(family), "start": start, "finish": end}
     )
@@ -226,7 +233,7 @@ def sightings_of_visits(tx: Transaction, some: Iterable[StoredVisit]) -> list[Se
 
 
 def all_visits(tx: Transaction, family: Collection[int]) -> list[StoredVisit]:
-    """Every visit kept under these serials."""
+    """Every visit kept under these serials, without those whose sightings have all expired."""
     rows = tx.connection.execute(
         sa.select(
             VISIT.c.serial,
@@ -234,7 +241,7 @@ def all_visits(tx: Transaction, family: Collection[int]) -> list[StoredVisit]:
             VISIT.c.camera,
             VISIT.c.first_seen,
             VISIT.c.last_seen,
-        ).where(VISIT.c.site_id == tx.site_id, VISIT.c.serial.in_(family))
+        ).where(VISIT.c.site_id == tx.site_id, VISIT.c.serial.in_(family), _HAS_SIGHTINGS)
     )
     return [StoredVisit(*row) for row in rows]
 

@@ -19,8 +19,10 @@ from sightgrid.server.callers import ThisBox, ThisSite, allowed
 from sightgrid.server.contacts import note_box
 from sightgrid.server.stills import Still
 from sightgrid.store import boxes as rows
+from sightgrid.store.forgetting import note_forgotten, to_be_forgotten
 
 router = APIRouter(prefix="/boxes", tags=["boxes"])
+MOST_ERASURES = 1000
 Manager = Annotated[Caller, Depends(allowed(Permission.MANAGE_BOXES))]
 
 
@@ -84,6 +86,19 @@ class StillWanted(BaseModel):
     """Which cameras somebody has before them: their next pictures may come at activity."""
 
     watched: list[str]
+
+
+class ErasureList(BaseModel):
+    """Ids of sightings."""
+
+    items: list[str]
+    next_cursor: str | None = None
+
+
+class Forgotten(BaseModel):
+    """Ids of sightings of which a box holds nothing any more."""
+
+    forgotten: list[Annotated[str, Field(max_length=36)]] = Field(max_length=MOST_ERASURES)
 
 
 class BoxAnswer(BaseModel):
@@ -183,6 +198,19 @@ async def take_still(
 def _cameras_of_box(site: ThisSite, box_name: str) -> frozenset[str]:
     cameras = box_configuration(site, box_name)[0]["cameras"]
     return frozenset(cameras if isinstance(cameras, dict) else ())
+
+
+@router.get("/self/erasures")
+def show_erasures(box: ThisBox, site: ThisSite) -> ErasureList:
+    """Sightings that a box is to forget: whoever they show was erased."""
+    with site.store.snapshot() as tx:
+        return ErasureList(items=to_be_forgotten(tx, box.box_id, most=MOST_ERASURES))
+
+
+@router.post("/self/erasures", status_code=204)
+def note_erasures(body: Forgotten, box: ThisBox, site: ThisSite) -> None:
+    """A box has dropped whatever it held of these sightings."""
+    site.store.run(lambda tx: note_forgotten(tx, box.box_id, body.forgotten))
 
 
 @router.get("")
