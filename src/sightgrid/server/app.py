@@ -18,6 +18,7 @@ from sightgrid.server.api import (
     auth,
     boxes,
     cameras,
+    candidates,
     check_in,
     consents,
     contesting,
@@ -31,6 +32,7 @@ from sightgrid.server.api import (
     privacy,
     search,
     sightings,
+    trajectories,
     webhooks,
 )
 from sightgrid.server.api import site as site_routes
@@ -62,6 +64,8 @@ ROUTERS = (
     sightings,
     identities,
     privacy,
+    trajectories,
+    candidates,
     search,
     analytics,
     cameras,

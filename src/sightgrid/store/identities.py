@@ -112,14 +112,23 @@ def set_label(tx: Transaction, serial: int, label: str) -> None:
     )
 
 
-def marks_of(tx: Transaction) -> dict[int, tuple[bool, str]]:
-    """By serial whether it is hidden, and its label; those with neither are left out."""
-    rows = tx.connection.execute(
-        sa.select(IDENTITY.c.serial, IDENTITY.c.hidden, IDENTITY.c.label).where(
-            IDENTITY.c.site_id == tx.site_id,
-            sa.or_(IDENTITY.c.hidden.is_(True), IDENTITY.c.label.is_not(None)),
-        )
-    ).all()
+def marks_of(
+    tx: Transaction, serials: Collection[int] | None = None
+) -> dict[int, tuple[bool, str]]:
+    """By serial whether it is hidden, and its label; those with neither are left out. Of all
+    identities, or of some."""
+    marked = sa.select(IDENTITY.c.serial, IDENTITY.c.hidden, IDENTITY.c.label).where(
+        IDENTITY.c.site_id == tx.site_id,
+        sa.or_(IDENTITY.c.hidden.is_(True), IDENTITY.c.label.is_not(None)),
+    )
+    if serials is None:
+        rows = list(tx.connection.execute(marked))
+    else:
+        rows = [
+            row
+            for batch in in_batches(sorted(serials))
+            for row in tx.connection.execute(marked.where(IDENTITY.c.serial.in_(batch)))
+        ]
     load_keys(tx, (of_identity(serial) for serial, _, label in rows if label is not None))
     return {
         serial: (

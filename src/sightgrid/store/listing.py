@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sightgrid.domain.presence import Band
+from sightgrid.store.batches import in_batches
 from sightgrid.store.identities import DECIDED, family_of, people_of, roots
 from sightgrid.store.schema import DECISION, SIGHTING
 from sightgrid.store.session import Transaction
@@ -80,7 +81,11 @@ def sightings_page(
     Raises:
         NotFound: the filter names a serial that isn't there.
     """
-    asked = _decided().where(SIGHTING.c.site_id == tx.site_id, *_conditions(tx, wanted))
+    # who asks for an answer wants no sighting without one; the database may then begin with it
+    answered = wanted.serial is not None or wanted.bands is not None
+    asked = _decided(answered=answered).where(
+        SIGHTING.c.site_id == tx.site_id, *_conditions(tx, wanted)
+    )
     key = sa.tuple_(SIGHTING.c.first_seen, SIGHTING.c.sighting_id)
     if after is not None:
         moment = sa.bindparam("after_moment", after.first_seen, type_=SIGHTING.c.first_seen.type)
@@ -97,10 +102,13 @@ def sightings_page(
 
 def sightings_named(tx: Transaction, sighting_ids: Iterable[str]) -> list[SightingRow]:
     """Some sightings by their ids, in order of time; unknown ones are left out."""
-    asked = _decided().where(
-        SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id.in_(list(sighting_ids))
-    )
-    return _rows(tx, asked.order_by(SIGHTING.c.first_seen, SIGHTING.c.sighting_id))
+    found = []
+    for batch in in_batches(sighting_ids):
+        found += _rows(
+            tx,
+            _decided().where(SIGHTING.c.site_id == tx.site_id, SIGHTING.c.sighting_id.in_(batch)),
+        )
+    return sorted(found, key=lambda row: (row.first_seen, row.sighting_id))
 
 
 def cameras_of_identity(tx: Transaction, serial: int) -> frozenset[str]:
@@ -119,7 +127,7 @@ def cameras_of_identity(tx: Transaction, serial: int) -> frozenset[str]:
     return frozenset(camera for (camera,) in rows)
 
 
-def _decided() -> sa.Select[Any]:
+def _decided(*, answered: bool = False) -> sa.Select[Any]:
     return sa.select(
         SIGHTING.c.sighting_id,
         SIGHTING.c.revision,
@@ -140,7 +148,7 @@ def _decided() -> sa.Select[Any]:
         DECISION.c.runner_up_serial,
         DECISION.c.runner_up_score,
         DECISION.c.reason,
-    ).select_from(SIGHTING.outerjoin(DECISION, DECIDED))
+    ).select_from(SIGHTING.join(DECISION, DECIDED, isouter=not answered))
 
 
 def _conditions(tx: Transaction, wanted: SightingFilter) -> list[sa.ColumnElement[bool]]:
@@ -160,7 +168,8 @@ def _conditions(tx: Transaction, wanted: SightingFilter) -> list[sa.ColumnElemen
 
 
 def _rows(tx: Transaction, asked: sa.Select[Any]) -> list[SightingRow]:
-    merged, names = roots(tx), people_of(tx)
+    merged, found = roots(tx), tx.connection.execute(asked).all()
+    names = people_of(tx, {merged.get(row.serial, row.serial) for row in found} - {None})
     return [
         SightingRow(
             sighting_id=row.sighting_id,
@@ -184,5 +193,5 @@ def _rows(tx: Transaction, asked: sa.Select[Any]) -> list[SightingRow]:
             reason=row.reason or "",
             crop_path=row.crop_path,
         )
-        for row in tx.connection.execute(asked)
+        for row in found
     ]

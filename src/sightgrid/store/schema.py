@@ -167,6 +167,8 @@ SIGHTING = exact_table(
     sa.Index(None, "site_id", "camera", "first_seen"),
     sa.Index(None, "site_id", "camera", "last_seen"),
     sa.Index(None, "site_id", "last_seen"),
+    # lists of every camera are read in this order
+    sa.Index(None, "site_id", "first_seen", "sighting_id"),
 )
 
 LOOK = exact_table(
@@ -243,6 +245,7 @@ VISIT = exact_table(
     within_site("camera", "camera"),
     sa.Index(None, "site_id", "camera", "first_seen"),
     sa.Index(None, "site_id", "serial", "last_seen"),
+    sa.Index(None, "site_id", "last_seen"),
 )
 
 VISIT_SIGHTING = exact_table(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from sightgrid.domain.accounts import Caller, Permission
@@ -118,6 +121,57 @@ def show_flows(
         whole=found.whole,
         since=begin,
         until=end,
+    )
+
+
+@router.get("/footfall.csv", response_class=Response)
+def export_footfall(
+    caller: Analyst, site: ThisSite, since: TimeText = None, until: TimeText = None
+) -> Response:
+    """The same as a table: a row an hour, a column a camera; hidden counts are empty."""
+    found = show_footfall(caller, site, since, until)
+    rows = [[hour, *counts] for hour, counts in zip(found.hours, found.counts, strict=True)]
+    return _csv("footfall", ["hour", *found.cameras], rows)
+
+
+@router.get("/dwell.csv", response_class=Response)
+def export_dwell(
+    caller: Analyst, site: ThisSite, since: TimeText = None, until: TimeText = None
+) -> Response:
+    """The same as a table: a row a camera; hidden figures are empty."""
+    found = show_dwell(caller, site, since, until)
+    columns = ["camera", "visits", "median_secs", "mean_secs", "p90_secs"]
+    rows = [
+        [row.camera, row.visits, row.median_secs, row.mean_secs, row.p90_secs]
+        for row in found.items
+    ]
+    return _csv("dwell", columns, rows)
+
+
+@router.get("/flows.csv", response_class=Response)
+def export_flows(
+    caller: Analyst, site: ThisSite, since: TimeText = None, until: TimeText = None
+) -> Response:
+    """The same as a table: from the camera of the row to that of the column; hidden counts are
+    empty."""
+    found = show_flows(caller, site, since, until)
+    rows = [[camera, *counts] for camera, counts in zip(found.cameras, found.counts, strict=True)]
+    return _csv("flows", ["from", *found.cameras], rows)
+
+
+def _csv(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Response:
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(columns)
+    # None is written as nothing
+    writer.writerows(rows)
+    return Response(
+        lines.getvalue(),
+        media_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}.csv"',
+            "Cache-Control": "no-store",
+        },
     )
 
 

@@ -9,14 +9,17 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from sightgrid.domain.accounts import Caller, Permission
+from sightgrid.domain.errors import InvalidValue
 from sightgrid.ledger import editing
 from sightgrid.ledger.editing import BY_PEOPLE, Consequences, MadeEdit
 from sightgrid.server import edits
-from sightgrid.server.api.answers import Limit, Moment
+from sightgrid.server.api.answers import Cursor, Limit, Moment
 from sightgrid.server.callers import ThisSite, allowed
 from sightgrid.server.site import Site
 from sightgrid.store import Transaction
+from sightgrid.store.accounts import accounts
 from sightgrid.store.edits import edits_made
+from sightgrid.store.identities import family_of
 
 router = APIRouter(tags=["edits"])
 Editor = Annotated[Caller, Depends(allowed(Permission.EDIT_IDENTITIES))]
@@ -77,11 +80,12 @@ class EditAnswer(BaseModel):
 
 
 class EditRow(BaseModel):
-    """One edit of the history."""
+    """One edit of the history. ``made_by_login`` is null where the account is gone."""
 
     edit_id: str
     kind: str
     made_by: str
+    made_by_login: str | None
     made_at: Moment
     reason: str
     identity: int
@@ -197,17 +201,34 @@ def confirm(
 
 
 @router.get("/edits")
-def list_edits(caller: Editor, site: ThisSite, limit: Limit = 100) -> EditList:
+def list_edits(
+    caller: Editor,
+    site: ThisSite,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    identity: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="Only what concerns this one.")
+    ] = None,
+) -> EditList:
     """What people changed, the newest first, undone edits too."""
     edits.check_sees_everything(caller)
+    before = _number_of(cursor)
     with site.store.snapshot() as tx:
         made = edits_made(tx, kinds=BY_PEOPLE)
+        if identity is not None:
+            family = set(family_of(tx, identity)[1])
+            made = [one for one in made if {one.details["serial"], one.details["into"]} & family]
+        logins = {one.account_id: one.login for one in accounts(tx)}
+    made = [one for one in made if before is None or one.number < before]
+    shown = made[-limit:]
     return EditList(
+        next_cursor=str(shown[0].number) if len(made) > limit else None,
         items=[
             EditRow(
                 edit_id=one.edit_id,
                 kind=one.kind.value,
                 made_by=one.made_by,
+                made_by_login=logins.get(one.made_by.removeprefix("account:")),
                 made_at=one.made_at,
                 reason=one.reason,
                 identity=one.details["serial"],
@@ -216,8 +237,8 @@ def list_edits(caller: Editor, site: ThisSite, limit: Limit = 100) -> EditList:
                 undone_at=one.undone_at,
                 undone_by=one.undone_by,
             )
-            for one in reversed(made[-limit:])
-        ]
+            for one in reversed(shown)
+        ],
     )
 
 
@@ -227,6 +248,14 @@ def undo(
 ) -> EditAnswer:
     """Makes an edit count no more, whatever was done after it."""
     return _answer(None, None, edits.undo(site, caller, edit_id))
+
+
+def _number_of(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 18:
+        raise InvalidValue("cursor: not one that an answer gave")
+    return int(cursor)
 
 
 def made_by(site: Site, caller: Caller, reason: str) -> editing.Made:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import base64
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -10,14 +10,21 @@ from pydantic import BaseModel
 
 from sightgrid.domain.accounts import Caller, Permission
 from sightgrid.domain.errors import InvalidValue, NotFound
-from sightgrid.domain.presence import Visit
+from sightgrid.domain.frames import parse_time
 from sightgrid.server.api.answers import Cursor, Limit, Moment
 from sightgrid.server.callers import ThisSite, allowed
 from sightgrid.store import Transaction
-from sightgrid.store.cameras import grid as grid_of
-from sightgrid.store.identities import IdentityRow, identities, identity
-from sightgrid.store.visits import visits_of
-from sightgrid.trajectory.routes import route
+from sightgrid.store.cards import (
+    CardFilter,
+    CardKind,
+    CardOrder,
+    CardPlace,
+    IdentityCard,
+    card_of,
+    identity_cards,
+    serials_matching,
+)
+from sightgrid.store.identities import family_of
 
 router = APIRouter(prefix="/identities", tags=["identities"])
 Viewer = Annotated[Caller, Depends(allowed(Permission.SEE_SIGHTINGS))]
@@ -25,16 +32,23 @@ Serial = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 class IdentityAnswer(BaseModel):
-    """A serial in short. ``alias_of`` names the serial it was merged into."""
+    """A serial in short. ``alias_of`` names the serial it was merged into; ``known`` says that it
+    is an enrolled person, also to who may not see names; ``label`` is the site's own word for a
+    stranger; ``best_sighting`` the one with the best picture that is still kept."""
 
     identity: int
     person: str | None
+    person_id: str | None
+    label: str
+    known: bool
+    hidden: bool
     alias_of: int | None
     cameras: list[str]
     visits: int
     sightings: int
     first_seen: Moment | None
     last_seen: Moment | None
+    best_sighting: str | None
 
 
 class IdentityList(BaseModel):
@@ -44,34 +58,6 @@ class IdentityList(BaseModel):
     next_cursor: str | None = None
 
 
-class VisitAnswer(BaseModel):
-    """The identity was on a camera from ``first_seen`` to ``last_seen``."""
-
-    camera: str
-    first_seen: Moment
-    last_seen: Moment
-    sightings: list[str]
-
-
-class HopAnswer(BaseModel):
-    """From one visit to the next; ``unseen_secs`` lie between them. ``possible`` says whether the
-    building allows it."""
-
-    origin: str
-    target: str
-    unseen_secs: float
-    possible: bool
-
-
-class TrajectoryAnswer(BaseModel):
-    """The way of an identity through the cameras that the caller may see."""
-
-    identity: int
-    person: str | None
-    visits: list[VisitAnswer]
-    hops: list[HopAnswer]
-
-
 @router.get("")
 def list_identities(
     caller: Viewer,
@@ -79,21 +65,35 @@ def list_identities(
     limit: Limit = 100,
     cursor: Cursor = None,
     merged: Annotated[bool, Query(description="Merged serials too.")] = False,
+    kind: Annotated[
+        CardKind | None, Query(description="Without it, all but the hidden ones.")
+    ] = None,
+    text: Annotated[
+        str | None, Query(max_length=200, description="A serial, or part of a name or label.")
+    ] = None,
+    order: CardOrder = CardOrder.SERIAL,
 ) -> IdentityList:
-    """Identities in order of serial; those that the caller's cameras never saw are left out."""
-    after = _serial_of(cursor)
+    """Identities by serial, or those seen last first; those that the caller's cameras never saw are
+    left out."""
+    after = read_card_cursor(cursor, order)
+    named = caller.may(Permission.SEE_NAMES)
     with site.store.snapshot() as tx:
-        rows = [
-            row
-            for row in identities(tx)
-            if row.serial > after and (merged or row.alias_of is None) and _visible(row, caller)
-        ]
-        more = len(rows) > limit
-        rows = rows[:limit]
-        items = [_answer(tx, row, caller) for row in rows]
+        serials = None
+        if text is not None and text.strip():
+            serials = serials_matching(tx, text, names=named)
+        wanted = CardFilter(
+            cameras=caller.account.cameras,
+            kind=kind,
+            serials=serials,
+            merged=merged,
+            order=order,
+        )
+        cards = identity_cards(tx, wanted, after=after, limit=limit + 1)
+    more = len(cards) > limit
+    cards = cards[:limit]
     return IdentityList(
-        items=items,
-        next_cursor=str(rows[-1].serial) if more else None,
+        items=[identity_answer(card, caller) for card in cards],
+        next_cursor=write_card_cursor(cards[-1], order) if more else None,
     )
 
 
@@ -101,89 +101,71 @@ def list_identities(
 def show_identity(serial: Serial, caller: Viewer, site: ThisSite) -> IdentityAnswer:
     """One identity; for a merged serial, the one it belongs to now."""
     with site.store.snapshot() as tx:
-        return _answer(tx, _seen_by(tx, serial, caller), caller)
+        return identity_answer(seen_by(tx, serial, caller), caller)
 
 
-@router.get("/{serial}/trajectory")
-def show_trajectory(serial: Serial, caller: Viewer, site: ThisSite) -> TrajectoryAnswer:
-    """The visits of an identity in order of time, and the hops between them."""
-    with site.store.snapshot() as tx:
-        row = _seen_by(tx, serial, caller)
-        visits = [
-            visit for visit in visits_of(tx, row.serial) if caller.may_see_camera(visit.camera)
-        ]
-        grid = grid_of(tx)
-    hops = route(visits, grid=grid).hops if visits else ()
-    return TrajectoryAnswer(
-        identity=row.serial,
-        person=row.person if caller.may(Permission.SEE_NAMES) else None,
-        visits=[_visit(visit) for visit in visits],
-        hops=[
-            HopAnswer(
-                origin=hop.origin.camera,
-                target=hop.target.camera,
-                unseen_secs=round(hop.unseen_secs, 3),
-                possible=hop.possible,
-            )
-            for hop in hops
-        ],
-    )
+def seen_by(tx: Transaction, serial: int, caller: Caller) -> IdentityCard:
+    """The identity that ``serial`` stands for, as far as the caller's cameras saw it: when somebody
+    was where the caller may not look is not told either.
+
+    Raises:
+        NotFound: there is none, or no camera of the caller's ever saw it.
+    """
+    unknown = NotFound(f"there is no identity {serial}")
+    try:
+        root, _ = family_of(tx, serial)
+    except NotFound:
+        raise unknown from None
+    card = card_of(tx, root, cameras=caller.account.cameras)
+    if card is None:
+        raise unknown
+    return card
 
 
-def _seen_by(tx: Transaction, serial: int, caller: Caller) -> IdentityRow:
-    row = identity(tx, serial)
-    if not _visible(row, caller):
-        raise NotFound(f"there is no identity {serial}")
-    return row
-
-
-def as_seen_by(tx: Transaction, row: IdentityRow, caller: Caller) -> IdentityRow:
-    """An identity as far as the caller's cameras saw it: when somebody was where the caller may
-    not look is not told either."""
-    if caller.account.cameras is None:
-        return row
-    visits = [visit for visit in visits_of(tx, row.serial) if caller.may_see_camera(visit.camera)]
-    return replace(
-        row,
-        cameras=tuple(camera for camera in row.cameras if caller.may_see_camera(camera)),
-        visits=len(visits),
-        sightings=sum(len(visit.sighting_ids) for visit in visits),
-        first_seen=min((visit.first_seen for visit in visits), default=None),
-        last_seen=max((visit.last_seen for visit in visits), default=None),
-    )
-
-
-def _visible(row: IdentityRow, caller: Caller) -> bool:
-    cameras = caller.account.cameras
-    return cameras is None or not cameras.isdisjoint(row.cameras)
-
-
-def _answer(tx: Transaction, row: IdentityRow, caller: Caller) -> IdentityAnswer:
-    row = as_seen_by(tx, row, caller)
+def identity_answer(card: IdentityCard, caller: Caller) -> IdentityAnswer:
+    """An identity as this caller may see it."""
+    named = caller.may(Permission.SEE_NAMES)
     return IdentityAnswer(
-        identity=row.serial,
-        person=row.person if caller.may(Permission.SEE_NAMES) else None,
-        alias_of=row.alias_of,
-        cameras=list(row.cameras),
-        visits=row.visits,
-        sightings=row.sightings,
-        first_seen=row.first_seen,
-        last_seen=row.last_seen,
+        identity=card.serial,
+        person=card.person if named else None,
+        person_id=card.person_id if named else None,
+        label=card.label if named else "",
+        known=card.person is not None,
+        hidden=card.hidden,
+        alias_of=card.alias_of,
+        cameras=list(card.cameras),
+        visits=card.visits,
+        sightings=card.sightings,
+        first_seen=card.first_seen,
+        last_seen=card.last_seen,
+        best_sighting=card.best_sighting,
     )
 
 
-def _visit(visit: Visit) -> VisitAnswer:
-    return VisitAnswer(
-        camera=visit.camera,
-        first_seen=visit.first_seen,
-        last_seen=visit.last_seen,
-        sightings=list(visit.sighting_ids),
-    )
+def write_card_cursor(card: IdentityCard, order: CardOrder) -> str:
+    """Where a page of identities ended."""
+    if order is CardOrder.SERIAL:
+        return str(card.serial)
+    place = card.place
+    moment = "" if place.last_seen is None else place.last_seen.isoformat()
+    return base64.urlsafe_b64encode(f"{place.serial} {moment}".encode()).decode().rstrip("=")
 
 
-def _serial_of(cursor: str | None) -> int:
+def read_card_cursor(cursor: str | None, order: CardOrder) -> CardPlace | None:
+    """What :func:`write_card_cursor` wrote.
+
+    Raises:
+        InvalidValue: it wasn't.
+    """
     if cursor is None:
-        return 0
-    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 10:
-        raise InvalidValue("cursor: not one that an answer gave")
-    return int(cursor)
+        return None
+    try:
+        text = cursor
+        if order is CardOrder.LAST_SEEN:
+            text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        serial, _, moment = text.partition(" ")
+        if not serial.isascii() or not serial.isdecimal() or len(serial) > 10:
+            raise InvalidValue("cursor")
+        return CardPlace(int(serial), parse_time(moment) if moment else None)
+    except (ValueError, InvalidValue):
+        raise InvalidValue("cursor: not one that an answer gave") from None

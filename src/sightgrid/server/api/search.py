@@ -14,12 +14,11 @@ from sightgrid.domain.errors import InvalidValue
 from sightgrid.ledger.searching import Found, search
 from sightgrid.offline.photosearch import PhotoFace, faces_of
 from sightgrid.server.api.answers import Moment
-from sightgrid.server.api.identities import as_seen_by
 from sightgrid.server.callers import ThisSite, allowed
 from sightgrid.server.site import Site
 from sightgrid.store import Transaction
 from sightgrid.store.audit import note_event
-from sightgrid.store.identities import identity
+from sightgrid.store.cards import card_of
 from sightgrid.store.listing import cameras_of_identity
 from sightgrid.vision.pictures import read_picture_bytes
 
@@ -120,7 +119,7 @@ def _face(tx: Transaction, caller: Caller, face: PhotoFace, found: list[Found]) 
         seen = [camera for camera in cameras if caller.may_see_camera(camera)]
         if cameras and not seen:
             continue
-        row = as_seen_by(tx, identity(tx, one.serial), caller)
+        card = card_of(tx, one.serial, cameras=caller.account.cameras)
         answers.append(
             FoundAnswer(
                 identity=one.serial,
@@ -129,8 +128,8 @@ def _face(tx: Transaction, caller: Caller, face: PhotoFace, found: list[Found]) 
                 closest=round(one.closest, 4),
                 wording=one.wording,
                 cameras=seen,
-                first_seen=row.first_seen,
-                last_seen=row.last_seen,
+                first_seen=None if card is None else card.first_seen,
+                last_seen=None if card is None else card.last_seen,
             )
         )
     return FaceAnswer(
