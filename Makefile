@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test databases reliability footage streams speed benchmarks check requirements clean
+.PHONY: help browser screenshots demo test databases reliability footage streams speed benchmarks check requirements clean
 
 help:
 	@echo "make demo          see the whole chain on a sample camera grid"
@@ -12,6 +12,8 @@ help:
 	@echo "make databases     run the store's and ledger's tests on PostgreSQL and MySQL"
 	@echo "make reliability   kills, cuts and full disks, many times over: ten minutes"
 	@echo "make footage       run the tests on real footage (SIGHTGRID_DATA)"
+	@echo "make browser       drive Chromium through the pages (apt-get install chromium)"
+	@echo "make screenshots   draw every page into docs/images/web, faces blurred"
 	@echo "make streams       play live and failing cameras on loopback (SIGHTGRID_DATA, GStreamer)"
 	@echo "make benchmarks    measure on the real data (SIGHTGRID_DATA), write docs/benchmarks.md"
 	@echo "make check         lint, types, import contracts"
@@ -40,6 +42,12 @@ reliability: $(VENV)/made
 
 footage: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -m footage
+
+browser: $(VENV)/made
+	$(BIN)/python -m pytest --quiet -m browser
+
+screenshots: $(VENV)/made
+	$(BIN)/python -m tools.screenshots docs/images/web
 
 streams: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -m streams

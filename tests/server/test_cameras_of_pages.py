@@ -82,7 +82,9 @@ JPEG = b"\xff\xd8\xff\xe0 a picture"
 def send_still(served: Served, box: FakeBox, camera: str = "hall") -> int:
     at = served.clock().isoformat()
     return box.client.put(
-        f"/api/v1/boxes/self/stills/{camera}", content=JPEG, headers={"Sightgrid-Taken": at}
+        f"/api/v1/boxes/self/stills/{camera}",
+        content=JPEG,
+        headers={"Sightgrid-Taken": at, "Sightgrid-Frame": "1280x720"},
     ).status_code
 
 

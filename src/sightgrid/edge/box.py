@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -35,6 +36,7 @@ from sightgrid.edge.spool import GIB
 from sightgrid.edge.spooling import SpoolOrder, SpoolSink, priority_of
 from sightgrid.edge.states import CameraStatus
 from sightgrid.edge.statusfile import remove_statuses, write_statuses
+from sightgrid.edge.stills import remove_stale_stills, still_folder
 from sightgrid.edge.supervisor import Post, Supervisor
 from sightgrid.edge.uploading import UploadOrder, run_uploader
 
@@ -87,6 +89,9 @@ class Box:
         for variable in configuration.secret_variables:
             os.environ.pop(variable, None)
         remove_stale_rings()
+        remove_stale_stills()
+        # without a server nobody looks
+        self._stills = None if uplink is None else still_folder()
         self._rings = {camera.name: Ring.create(camera.name) for camera in self._cameras}
         self.board = StatusBoard(self._rings, self._now)
         posts = [self._camera_post(camera) for camera in self._cameras]
@@ -132,6 +137,8 @@ class Box:
             self._close_metrics = None
         for ring in self._rings.values():
             ring.remove()
+        if self._stills is not None:
+            shutil.rmtree(self._stills, ignore_errors=True)
         remove_statuses(self._configuration.box.data_folder)
         note(logging.INFO, "box-stopped")
 
@@ -165,6 +172,7 @@ class Box:
                 zone=settings.site.zone,
                 detections_per_sec=camera.detections_per_sec,
                 views=settings.box.data_folder / "views",
+                stills=self._stills,
                 attempt=self.board.attempt(camera.name),
             )
             return (order,)
@@ -211,7 +219,7 @@ class Box:
     def _uploader_post(self, uplink: Enrolment) -> Post:
         folder = self._configuration.box.data_folder
         limit_bytes = self._spool_order(uplink).limit_bytes
-        order = UploadOrder(folder, uplink, self._clock, limit_bytes)
+        order = UploadOrder(folder, uplink, self._clock, limit_bytes, self._stills)
 
         def heard(message: bytes) -> bool:
             before = self._upload

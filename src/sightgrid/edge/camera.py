@@ -28,6 +28,7 @@ from sightgrid.domain.locations import Location
 from sightgrid.edge.packing import FramePacker, PackingSettings, planes_of
 from sightgrid.edge.ring import RingSpec, RingWriter
 from sightgrid.edge.states import CameraStatus, Retry, state_of
+from sightgrid.edge.stills import StillTaker
 from sightgrid.edge.urls import admit
 from sightgrid.edge.views import load_view, save_view
 from sightgrid.vision.conditions import ConditionTiming, ConditionWatch, Verdict
@@ -69,6 +70,7 @@ class CameraOrder:
     zone: tzinfo | None = None
     detections_per_sec: float = 5.0
     views: Path | None = None
+    stills: Path | None = None
     patience: Patience = field(default_factory=Patience)
     timing: ConditionTiming = field(default_factory=ConditionTiming)
     attempt: int = 0
@@ -111,6 +113,7 @@ class _Camera:
         self._watch = ConditionWatch(
             order.timing, usual=load_view(order.views, order.camera), masks=order.masks
         )
+        self._stills = StillTaker(order.stills, order.camera, order.masks)
         self._transport = order.transport
         self._size: tuple[int, int] | None = None
         self._index = 0
@@ -211,8 +214,10 @@ class _Camera:
         luma, blue, red, _ = planes_of(picture)
         verdict = self._watch.look(luma, blue, red, frame.taken_ns / 1e9)
         if self._may_go_out(verdict):
-            if self._packer.offer(picture, captured_at=captured_at, index=self._index):
+            sent = self._packer.offer(picture, captured_at=captured_at, index=self._index)
+            if sent:
                 self._status = replace(self._status, sent=self._status.sent + 1)
+            self._stills.offer(picture, captured_at=captured_at, moving=sent)
         else:
             self._status = replace(self._status, suspect=self._status.suspect + 1)
         self._show(verdict)

@@ -11,7 +11,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -120,10 +120,10 @@ class Uploader:
         back_off: BackOff | None = None,
         deadline_secs: float = 120.0,
         on_turn: Callable[[], None] = lambda: None,
-        contact: KeepsContact | None = None,
+        contacts: Sequence[KeepsContact] = (),
     ) -> None:
         """``on_turn`` is called at least twice a second, also while a reply is awaited;
-        ``contact`` is made between batches, whenever it is due."""
+        ``contacts`` are made between batches, whenever they are due."""
         self.state = UploadState.STARTING
         self.reason = ""
         self.delivered = 0
@@ -133,7 +133,7 @@ class Uploader:
         self._back_off = back_off or BackOff()
         self._deadline_secs = deadline_secs
         self._on_turn = on_turn
-        self._contact = contact
+        self._contacts = contacts
         self._failures = 0
         self._most_records, self._most_bytes = 50, 256 * 1024
         self._suspects: dict[str, int] = {}
@@ -155,8 +155,9 @@ class Uploader:
     async def _run(self, stop: Stop) -> None:
         try:
             while not stop.is_set():
-                if self._contact is not None and self._contact.is_due():
-                    await self._until_stopped(self._make_contact(self._contact), stop)
+                for contact in self._contacts:
+                    if contact.is_due():
+                        await self._until_stopped(self._make_contact(contact), stop)
                 await self._pause(await self._turn(stop), stop)
         finally:
             if self._client is not None:

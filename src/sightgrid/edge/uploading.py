@@ -19,6 +19,7 @@ from sightgrid.edge.contact import Contact
 from sightgrid.edge.enrolment import Enrolment
 from sightgrid.edge.logs import note
 from sightgrid.edge.spool import GIB, Spool
+from sightgrid.edge.stills import StillPost
 from sightgrid.edge.uploader import Uploader, UploadState
 
 _TELL_SECS = 0.5
@@ -26,12 +27,14 @@ _TELL_SECS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class UploadOrder:
-    """All that the uploading process must know. ``folder`` is the box's own."""
+    """All that the uploading process must know. ``folder`` is the box's own, ``stills`` where the
+    cameras leave pictures for those who look."""
 
     folder: Path
     enrolment: Enrolment
     clock: BoxClock
     limit_bytes: int = 20 * GIB
+    stills: Path | None = None
 
 
 def run_uploader(order: UploadOrder, link: Connection) -> None:
@@ -48,7 +51,10 @@ def run_uploader(order: UploadOrder, link: Connection) -> None:
             order.enrolment.access,
             order.clock,
             on_turn=lambda: ended.tell(report),
-            contact=Contact(order.enrolment, order.folder, spool, order.clock),
+            contacts=[
+                Contact(order.enrolment, order.folder, spool, order.clock),
+                *([] if order.stills is None else [StillPost(order.stills)]),
+            ],
         )
 
         def report() -> dict[str, object]:

@@ -33,6 +33,7 @@ from sightgrid.server.api import (
     search,
     sightings,
     trajectories,
+    wall,
     webhooks,
 )
 from sightgrid.server.api import site as site_routes
@@ -69,6 +70,7 @@ ROUTERS = (
     search,
     analytics,
     cameras,
+    wall,
     boxes,
     people,
     consents,

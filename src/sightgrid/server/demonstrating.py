@@ -177,7 +177,7 @@ class Demonstrator:
         pixels = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
         jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
         # the demo's cameras see nothing more, so this one is not to vanish after ten minutes
-        self._site.stills.put(camera, Still(frame.captured_at, jpeg, stays=True))
+        self._site.stills.put(camera, Still(frame.captured_at, jpeg, width, height, stays=True))
 
     def _rendered(self, step: Step) -> None:
         self._tell("Drawing the cameras' pictures", 0.5 * step.done / max(step.total or 1, 1))

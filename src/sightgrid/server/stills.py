@@ -13,11 +13,14 @@ WATCHED_FOR = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """One picture (JPEG, masks painted over) and when it was taken. ``stays``: no later one comes,
-    so it is shown for as long as the server runs."""
+    """One picture (JPEG, masks painted over) and when it was taken. ``width`` and ``height`` are
+    those of the frame it was made from, in which faces are measured; 0 where they are not known.
+    ``stays``: no later one comes, so it is shown for as long as the server runs."""
 
     taken_at: datetime
     jpeg: bytes
+    width: int = 0
+    height: int = 0
     stays: bool = False
 
     def __repr__(self) -> str:

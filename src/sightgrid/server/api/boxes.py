@@ -182,8 +182,10 @@ async def take_still(
     box: ThisBox,
     site: ThisSite,
     sightgrid_taken: Annotated[str, Header(max_length=40)],
+    sightgrid_frame: Annotated[str, Header(pattern=r"^\d{1,5}x\d{1,5}$")],
 ) -> StillWanted:
-    """The last picture of one of the box's cameras, JPEG with its masks painted over."""
+    """The last picture of one of the box's cameras, JPEG with its masks painted over;
+    ``Sightgrid-Frame`` is the size of the frame it was made from, as ``1920x1080``."""
     jpeg = await request.body()
     if jpeg[:3] != b"\xff\xd8\xff":
         raise InvalidValue("the body is no JPEG")
@@ -191,7 +193,8 @@ async def take_still(
     mine = await anyio.to_thread.run_sync(_cameras_of_box, site, box.name)
     if camera not in mine:
         raise NotFound(f"the box has no camera '{camera}'")
-    site.stills.put(camera, Still(taken_at, jpeg))
+    width, _, height = sightgrid_frame.partition("x")
+    site.stills.put(camera, Still(taken_at, jpeg, int(width), int(height)))
     return StillWanted(watched=sorted(site.stills.watched(now=site.clock()) & mine))
 
 

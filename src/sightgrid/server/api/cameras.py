@@ -159,7 +159,7 @@ def list_cameras(caller: Viewer, site: ThisSite) -> CameraList:
                 purposes=[] if known is None else [one.value for one in known.purposes],
                 zone=None if known is None else known.zone,
                 box=None if known is None else known.box,
-                enabled=known is not None and known.enabled,
+                enabled=known is None or known.enabled,
                 masks=[]
                 if known is None
                 else [[round(x, 4) for point in mask for x in point] for mask in known.masks],

@@ -50,9 +50,12 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
         ),
     ),
 )
-"""Every place that there is; a test holds it against the pages that are registered."""
+"""Every place that there may be; those whose page is not registered are left out."""
 
-_ROLES = {
+registered: set[str] = set()
+"""The paths of the pages that there are."""
+
+ROLES = {
     "owner": "Owner",
     "privacy-officer": "Privacy officer",
     "operator": "Operator",
@@ -65,9 +68,14 @@ def first_place(visitor: Visitor) -> str:
     """Where somebody begins: the first page that is for their role."""
     for _, places in NAVIGATION:
         for place in places:
-            if place.permission is None or visitor.may(place.permission):
+            if _is_for(visitor, place):
                 return place.path
     return "/account"
+
+
+def _is_for(visitor: Visitor, place: Place) -> bool:
+    there = place.path in registered
+    return there and (place.permission is None or visitor.may(place.permission))
 
 
 def draw_frame(visitor: Visitor, path: str, title: str) -> Element:
@@ -86,7 +94,7 @@ def draw_frame(visitor: Visitor, path: str, title: str) -> Element:
                 parts.text("sightgrid", classes="brand-name")
                 parts.text(visitor.site.configuration.site.name, classes="brand-site")
         for heading, places in NAVIGATION:
-            shown = [one for one in places if one.permission is None or visitor.may(one.permission)]
+            shown = [one for one in places if _is_for(visitor, one)]
             if not shown:
                 continue
             parts.text(heading, classes="side-heading")
@@ -98,7 +106,7 @@ def draw_frame(visitor: Visitor, path: str, title: str) -> Element:
                 parts.icon("account_circle")
                 with ui.element("span"):
                     parts.text(visitor.caller.account.login, classes="who-name")
-                    parts.text(_ROLES[visitor.caller.account.role.value], classes="who-role")
+                    parts.text(ROLES[visitor.caller.account.role.value], classes="who-role")
             parts.icon_button("contrast", "Light or dark").props("data-switch-look")
 
             async def leave() -> None:

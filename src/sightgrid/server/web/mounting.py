@@ -23,10 +23,21 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-PAGES = ("start", "sign_in", "welcome", "live")
+PAGES = (
+    "start",
+    "sign_in",
+    "welcome",
+    "live",
+    "cameras",
+    "boxes",
+    "users",
+    "account",
+    "audit",
+    "settings",
+)
 """Modules of :mod:`sightgrid.server.web.pages`; each registers its pages when it is imported."""
 STYLES = ("sightgrid.css",)
-SCRIPTS = ("sightgrid.js",)
+SCRIPTS = ("sightgrid.js", "drawing.js")
 
 _LOG = logging.getLogger(__name__)
 _STATIC = files("sightgrid.server.web") / "static"

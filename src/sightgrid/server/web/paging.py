@@ -22,7 +22,7 @@ from sightgrid.server.callers import COOKIE
 from sightgrid.server.refusals import NotAllowed, NotSignedIn
 from sightgrid.server.site import Site
 from sightgrid.server.web import parts
-from sightgrid.server.web.frame import draw_alone, draw_frame
+from sightgrid.server.web.frame import draw_alone, draw_frame, registered
 from sightgrid.server.web.visiting import Visitor, caller_by_cookie
 from sightgrid.store.accounts import any_account
 
@@ -107,6 +107,7 @@ def _register(path: str, title: str, build: Builder, shown: Callable[..., Any]) 
     del shown.__wrapped__  # type: ignore[attr-defined]
     shown.__signature__ = inspect.Signature([request, *own])  # type: ignore[attr-defined]
     shown.__annotations__ = {one.name: one.annotation for one in [request, *own]}
+    registered.add(path)
     ui.page(path, title=f"{title} · sightgrid", response_timeout=30)(shown)
     return build
 

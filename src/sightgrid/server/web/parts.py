@@ -23,6 +23,7 @@ Cell: TypeAlias = str | int | float | Callable[[], Any] | None
 
 Made = TypeVar("Made", bound=Element)
 
+_NEAR_RIGHT = 0.7
 _TOAST_ICONS = {"good": "check_circle", "bad": "error", "warn": "warning"}
 
 
@@ -211,7 +212,8 @@ def still(source: str, words: str, aspect: float = 16 / 9) -> Element:
 def frame_box(place: tuple[float, float, float, float], *, tone: Tone, label: str = "") -> Element:
     """A box around a face: left, top, right, bottom in fractions of the picture."""
     left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in place)
-    made = box("frame-box", tone)
+    # near the right edge the label would be cut off
+    made = box("frame-box", tone, "at-right" if left > _NEAR_RIGHT else "")
     made.style(
         f"left: {left:.2%}; top: {top:.2%}; width: {right - left:.2%}; height: {bottom - top:.2%}"
     )
