@@ -26,6 +26,7 @@ PAGES = {
     "/account": "auditor",
     "/audit": "auditor",
     "/settings": "owner",
+    "/privacy": "privacy-officer",
 }
 
 

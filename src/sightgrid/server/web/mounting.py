@@ -34,6 +34,7 @@ PAGES = (
     "account",
     "audit",
     "settings",
+    "privacy",
 )
 """Modules of :mod:`sightgrid.server.web.pages`; each registers its pages when it is imported."""
 STYLES = ("sightgrid.css",)
