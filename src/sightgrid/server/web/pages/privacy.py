@@ -67,7 +67,7 @@ class _Privacy:
         parts.text(f"The spans are set under 'retention' in {file}.", classes="t-small muted")
         with parts.section(
             "Legal holds",
-            "What a hold covers is neither removed nor erased until it ends, whatever the spans say.",
+            "What a hold covers is neither removed nor erased until it ends.",
         ):
             self._holds = parts.box("column")
             with parts.row():
