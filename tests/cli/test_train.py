@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from scenery import Scene, call
+from scenery import Called, Scene, call
 
+from sightgrid.configuration import Configuration
 from sightgrid.domain.errors import NotFound
+from sightgrid.domain.faces import Embedding, EmbeddingContract
+from sightgrid.domain.people import EnrolledPerson
 from sightgrid.recognition.headfiles import load_head
+from sightgrid.server.site import Site, SiteSettings
+from sightgrid.store.people import enrol
+from sightgrid.store.roster import set_removed
+from sightgrid.vision.packs import Pack
 
 PEOPLE = ("Eileen Collins", "Grace Hopper", "visitor A", "visitor B")
 
@@ -114,6 +122,64 @@ def test_a_run_is_named_by_a_head(head: Path, scene: Scene, tmp_path: Path) -> N
     assert "softmax" in (out / "report.html").read_text("utf-8")
     twice = call("track", scene.short, "--out", out, "--head", head, "--people", scene.people)
     assert "leave --people or --head out" in twice.failed_in_one_line(2)
+
+
+def test_several_heads_are_asked_side_by_side(head: Path, album: Path, tmp_path: Path) -> None:
+    three, knn, json_file = tmp_path / "three", tmp_path / "knn.head", tmp_path / "a.json"
+    three.mkdir()
+    for name in PEOPLE[:3]:
+        (three / name).symlink_to(album / name)
+    assert call("train", "--people", three, "--head", "knn", "--out", knn).code == 0
+    asked = ("evaluate", "identification", album, "--head", head, "--head", knn)
+    called = call(*asked, "--json", json_file)
+    assert called.code == 0, called.err
+    softmax, nearest = json.loads(json_file.read_text("utf-8"))["heads"]
+    assert (softmax["head"], nearest["head"]) == ("softmax", "knn")
+    assert softmax["impostor_probes"] == 0
+    # visitor B is a stranger to the second
+    assert nearest["impostor_probes"] == 3
+    assert nearest["strangers_named"] == 0
+    assert nearest["rank1"] == 1.0
+
+
+def test_people_enrolled_at_the_site_are_learned(
+    tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    site = Site(SiteSettings(Configuration.default(tmp_path / "sightgrid.yml"), tmp_path))
+    rng = np.random.default_rng(0)
+
+    def person(name: str, faces: int, contract: EmbeddingContract) -> EnrolledPerson:
+        rows = rng.normal(size=(1, 128)) + rng.normal(size=(faces, 128)) * 0.1
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return EnrolledPerson(
+            name, tuple(Embedding(row, contract) for row in rows.astype(np.float32))
+        )
+
+    def train() -> Called:
+        return call("train", "--people", "enrolled", "--head", "svm", "--force")
+
+    try:
+        with site.store.transaction() as tx:
+            enrol(tx, person("anna", 3, pack.contract))
+        assert "two people or more" in train().failed_in_one_line()
+        with site.store.transaction() as tx:
+            enrol(tx, person("ben", 2, pack.contract))
+            # comes by card, without a face
+            enrol(tx, person("cleo", 0, pack.contract))
+            # was removed, and can still be brought back for a day
+            set_removed(tx, enrol(tx, person("eve", 2, pack.contract)), datetime.now(UTC))
+        called = train()
+        assert called.code == 0, called.err
+        trained = load_head(tmp_path / "svm.head", contract=pack.contract)
+        assert trained.head.classes == ("anna", "ben")
+        assert (trained.facts.images, trained.facts.source) == (5, "enrolled")
+        other = EmbeddingContract(id="cd" * 32, pack="dlib", dimension=128)
+        with site.store.transaction() as tx:
+            enrol(tx, person("dan", 2, other))
+        assert "dan has no images" in train().failed_in_one_line()
+    finally:
+        site.close()
 
 
 def test_damaged_and_foreign_heads_are_refused(head: Path, scene: Scene, tmp_path: Path) -> None:

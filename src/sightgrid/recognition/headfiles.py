@@ -17,7 +17,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ _ARRAY = "head."
 _MEANS = "means"
 _LARGEST_BYTES = 2 << 30
 _LENGTH_SLACK = 1e-3
+_LONGEST_FACT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ def _restored(document: Mapping[str, Any], arrays: dict[str, Floats]) -> Trained
     )
     threshold = document["threshold"]
     head.threshold = -math.inf if threshold is None else _finite(threshold, "threshold")
-    facts = TrainingFacts(**document["facts"])
+    facts = _facts(document["facts"])
     head.trainable_parameters, head.epochs = facts.trainable_parameters, facts.epochs
     return TrainedHead(
         head=head,
@@ -248,6 +249,24 @@ def _restored(document: Mapping[str, Any], arrays: dict[str, Floats]) -> Trained
         least_cosine=_finite(document["least_cosine"], "least_cosine"),
         facts=facts,
     )
+
+
+def _facts(told: Mapping[str, Any]) -> TrainingFacts:
+    """The facts, each of the kind it must be: they are shown on pages and in tables."""
+    facts = TrainingFacts(**told)
+    for field in fields(TrainingFacts):
+        value = getattr(facts, field.name)
+        if value is None and "None" in str(field.type):
+            continue
+        if "str" in str(field.type):
+            right = isinstance(value, str) and len(value) <= _LONGEST_FACT and value.isprintable()
+        elif "float" in str(field.type):
+            right = not isinstance(value, bool) and isinstance(value, int | float)
+        else:
+            right = type(value) is int
+        if not right:
+            raise HeadError(f"its fact {field.name} is {str(value)[:40]!r}")
+    return facts
 
 
 def _finite(value: object, name: str) -> float:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sightgrid.domain.errors import InvalidValue, NotFound
 from sightgrid.domain.faces import Embedding, EmbeddingContract
 from sightgrid.domain.geometry import Floats
-from sightgrid.domain.people import EnrolledPerson
+from sightgrid.domain.people import EnrolledPerson, Method
 from sightgrid.store.batches import in_batches
 from sightgrid.store.encoding import pack_floats, unpack_floats
 from sightgrid.store.schema import CONTRACT, ENROLLED_FACE, PERSON
@@ -145,7 +145,8 @@ def insert_faces(
 
 
 def enrolled(tx: Transaction) -> list[EnrolledPerson]:
-    """Everyone enrolled, by name, with faces in the order they were given."""
+    """Everyone who is recognised by the face, by name, with faces in the order they were given:
+    neither removed, nor known by another method."""
     known = contracts(tx)
     names = names_of(tx)
     rows = tx.connection.execute(
@@ -164,7 +165,11 @@ def enrolled(tx: Transaction) -> list[EnrolledPerson]:
                 ),
             )
         )
-        .where(PERSON.c.site_id == tx.site_id)
+        .where(
+            PERSON.c.site_id == tx.site_id,
+            PERSON.c.removed_at.is_(None),
+            sa.or_(PERSON.c.method.is_(None), PERSON.c.method == Method.FACE.value),
+        )
         .order_by(PERSON.c.person_id, ENROLLED_FACE.c.ordinal)
     ).all()
     return sorted(
