@@ -34,10 +34,12 @@ ORPHANS = {
 
 @dataclass
 class RealServer:
-    """A server with its site in ``folder``; ``database`` is a URL, else a file of its own."""
+    """A server with its site in ``folder``; ``database`` is a URL, else a file of its own, and
+    ``more`` is the rest of its configuration."""
 
     folder: Path
     database: str = ""
+    more: str = ""
     port: int = field(default_factory=lambda: free_port())
     process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +47,7 @@ class RealServer:
         self.folder.mkdir(exist_ok=True)
         lines = ["site: {name: Test}"]
         lines += [f"database: {self.database}"] if self.database else []
-        (self.folder / "s.yml").write_text("\n".join(lines) + "\n")
+        (self.folder / "s.yml").write_text("\n".join([*lines, self.more]) + "\n")
 
     @property
     def url(self) -> str:
