@@ -17,6 +17,7 @@ from sightgrid.domain.errors import SightgridError
 # name: (module, what it does); the module is imported when the command is used, so that --help
 # stays instant however heavy a command is
 _COMMANDS = {
+    "attendance": ("attendance", "Sessions, marks and registers."),
     "camera": ("camera", "List, add, try and remove cameras."),
     "backup": ("backup", "Write an encrypted copy of the server's database."),
     "box": ("box", "Enrol boxes, list them, revoke them."),

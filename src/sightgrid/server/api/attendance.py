@@ -19,11 +19,12 @@ from sightgrid.domain.attendance import (
     Status,
 )
 from sightgrid.domain.errors import NotFound
-from sightgrid.ledger import attending, registering
+from sightgrid.ledger import attending
 from sightgrid.server.api.answers import Limit, Moment, TimeText, moment_of
 from sightgrid.server.api.contesting import DisputeRow, dispute_row
 from sightgrid.server.api.courses import Form
 from sightgrid.server.callers import ThisSite, allowed
+from sightgrid.server.lessons import mark_by_hand
 from sightgrid.server.mailing import order_mail
 from sightgrid.server.reporting import lines_of_session, session_report
 from sightgrid.server.site import Site
@@ -251,45 +252,11 @@ def cancel_session(session_id: SessionId, caller: Teacher, site: ThisSite) -> Se
 @router.post("/sessions/{session_id}/marks")
 def mark(session_id: SessionId, body: Tap, caller: Teacher, site: ThisSite) -> MarkRow:
     """A teacher's tap; a closed register gets a new version."""
-    return mark_by_hand(
-        site, session_id, body.person, body.status, reason=body.reason, actor=caller.known_as
+    return _mark(
+        mark_by_hand(
+            site, session_id, body.person, body.status, reason=body.reason, actor=caller.known_as
+        )
     )
-
-
-def mark_by_hand(
-    site: Site, session_id: str, called: str, status: Status, *, reason: str, actor: str
-) -> MarkRow:
-    """A teacher's word on somebody, by id, number or name.
-
-    Raises:
-        NotFound: there is no such session, or nobody called so on its class list or register.
-        InvalidValue: it was cancelled, or the register is closed and no reason was given.
-    """
-    now = site.clock()
-
-    def work(tx: Transaction) -> MarkRow:
-        one = rows.session(tx, session_id)
-        if one.state is SessionState.CLOSED:
-            known = {item.mark.person_id for item in register(tx, session_id).marks}
-            person = called if called in known else attending.find_on_list(tx, session_id, called)
-            registering.correct(tx, session_id, person, status, by=actor, reason=reason, at=now)
-        else:
-            person = attending.find_on_list(tx, session_id, called)
-            attending.give_sign(
-                tx,
-                session_id,
-                person,
-                Method.TEACHER,
-                by=actor,
-                at=now,
-                status=status,
-                reason=reason,
-            )
-        its_course = rows.course(tx, one.course_id)
-        lines = lines_of_session(tx, one, its_course, site)
-        return next(_mark(line) for line in lines if line.mark.person_id == person)
-
-    return site.store.run(work)
 
 
 @router.get("/sessions/{session_id}/review")

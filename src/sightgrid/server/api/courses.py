@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, time, timedelta
+from datetime import date, time
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import anyio.to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from sightgrid.attendance.icalendar import MOST_BYTES, read_calendar
 from sightgrid.attendance.reports import Wanted
 from sightgrid.domain.accounts import Caller, Permission
 from sightgrid.domain.attendance import Course, MailPlan, Rules, Slot, Status
 from sightgrid.domain.cameras import CAMERA_NAME
 from sightgrid.domain.errors import InvalidValue
-from sightgrid.ledger.attending import plan
 from sightgrid.server.api.answers import Moment
 from sightgrid.server.callers import ThisSite, allowed
+from sightgrid.server.lessons import plan_calendar, save_course
 from sightgrid.server.mailing import check_recipients
 from sightgrid.server.reporting import course_report
 from sightgrid.server.site import Site
@@ -30,7 +30,7 @@ Teacher = Annotated[Caller, Depends(allowed(Permission.TAKE_ATTENDANCE))]
 CourseId = Annotated[str, Path(max_length=36)]
 Form = Literal["csv", "xlsx", "pdf"]
 Minutes = Annotated[int, Field(ge=0, le=1440)]
-_CALENDAR_REACHES = timedelta(days=400)
+_MOST_SHOWN = 500
 _MOST_SLOTS = 200
 
 
@@ -121,16 +121,7 @@ def list_courses(caller: Teacher, site: ThisSite) -> CourseList:
 @router.post("/courses", status_code=201)
 def add_course(body: CourseBody, caller: Teacher, site: ThisSite) -> CourseRow:
     """Adds a course; its timetable's coming sessions are planned at once."""
-    wanted = _course("", body, site)
-    now = site.clock()
-
-    def add(tx: Transaction) -> Course:
-        made = rows.add_course(tx, wanted, at=now)
-        _note(tx, site, caller, "course-added", made.course_id)
-        plan(tx, at=now)
-        return made
-
-    return _row(site.store.run(add))
+    return _row(save_course(site, _course("", body, site), actor=caller.known_as))
 
 
 @router.get("/courses/{course_id}")
@@ -145,15 +136,7 @@ def change_course(
     course_id: CourseId, body: CourseBody, caller: Teacher, site: ThisSite
 ) -> CourseRow:
     """Replaces a course; sessions of its timetable that have not opened are planned anew."""
-    wanted = _course(course_id, body, site)
-
-    def change(tx: Transaction) -> Course:
-        rows.change_course(tx, wanted)
-        _note(tx, site, caller, "course-changed", course_id)
-        plan(tx, at=site.clock())
-        return rows.course(tx, course_id)
-
-    return _row(site.store.run(change))
+    return _row(save_course(site, _course(course_id, body, site), actor=caller.known_as))
 
 
 @router.delete("/courses/{course_id}", status_code=204, response_class=Response)
@@ -180,60 +163,18 @@ async def import_calendar(
 ) -> Planned:
     """Plans the sessions of an iCalendar file (the body) from now on, in the place of those that
     an earlier file planned."""
-    body = await request.body()
-    if len(body) > MOST_BYTES:
-        raise InvalidValue(f"the calendar is larger than {MOST_BYTES // 2**20} MiB")
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidValue("the calendar is not UTF-8", hint="export it as .ics anew") from None
-    return plan_calendar(site, caller.known_as, course_id, text, preview=preview)
-
-
-def plan_calendar(site: Site, actor: str, course_id: str, text: str, *, preview: bool) -> Planned:
-    """The sessions of a calendar from now on, in the place of those that an earlier one planned.
-
-    Raises:
-        NotFound: there is no such course. InvalidValue: the file holds what is not read.
-    """
-    now = site.clock()
-    until = now + _CALENDAR_REACHES
-
-    def work(tx: Transaction) -> Planned:
-        zone = ZoneInfo(rows.course(tx, course_id).zone)
-        lessons = read_calendar(text, zone, since=now, until=until)
-        added, removed = rows.plan_sessions(
-            tx,
-            course_id,
-            [(one.span, one.title) for one in lessons],
-            origin="calendar",
-            since=now,
-            until=until,
-        )
-        note_event(
-            tx,
-            at=now,
-            actor=actor,
-            action="calendar-read",
-            subject=f"course:{course_id}",
-            details={"lessons": len(lessons)},
-        )
-        return Planned(
-            added=added,
-            removed=removed,
-            lessons=[
-                LessonRow(starts_at=one.span.starts_at, ends_at=one.span.ends_at, title=one.title)
-                for one in lessons[:500]
-            ],
-        )
-
-    def look(tx: Transaction) -> Planned:
-        raise _OnlyLooking(work(tx))
-
-    try:
-        return site.store.run(look if preview else work)
-    except _OnlyLooking as seen:
-        return seen.planned
+    content = await request.body()
+    added, removed, lessons = await anyio.to_thread.run_sync(
+        lambda: plan_calendar(site, course_id, content, actor=caller.known_as, preview=preview)
+    )
+    return Planned(
+        added=added,
+        removed=removed,
+        lessons=[
+            LessonRow(starts_at=one.span.starts_at, ends_at=one.span.ends_at, title=one.title)
+            for one in lessons[:_MOST_SHOWN]
+        ],
+    )
 
 
 @router.get("/courses/{course_id}/report.{form}", response_class=Response)
@@ -272,13 +213,6 @@ def report_course(
         media_type=made.media_type,
         headers={"Content-Disposition": f'attachment; filename="{made.name}"'},
     )
-
-
-class _OnlyLooking(Exception):
-    """Carries what would be planned out of a transaction that is undone."""
-
-    def __init__(self, planned: Planned) -> None:
-        self.planned = planned
 
 
 def _course(course_id: str, body: CourseBody, site: Site) -> Course:
