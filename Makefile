@@ -56,7 +56,7 @@ speed: $(VENV)/made
 	$(BIN)/python -m benchmarks.speed
 
 # each writes its own section; the first that fails ends it, what was measured before is kept
-BENCHMARKS := accuracy detectors speed packs transfer grouping grid ingest
+BENCHMARKS := accuracy detectors speed packs transfer sharding grouping grid ingest
 benchmarks: $(VENV)/made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/peers.txt
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --write; done

@@ -115,7 +115,7 @@ def test_degradation_makes_the_face_as_wide_as_it_says(people: Path) -> None:
         (["verification", "--pairs", "p.txt"], 2, "--images"),
         (["verification", "--pairs", "none.txt", "--images", "."], 1, "no such list of pairs"),
         (["identification", "none"], 1, "no such folder of people"),
-        (["identification", "PEOPLE", "--shards", "2"], 1, "can't divide people"),
+        (["identification", "PEOPLE", "--shards", "2"], 1, "shards need --head softmax"),
         (["identification", "PEOPLE", "--degrade", "tiny"], 2, "known are face32"),
         (["identification", "PEOPLE", "--degrade", "face2"], 2, "no degradation"),
         (["identification", "PEOPLE", "--unknown", "1"], 2, "--unknown"),

@@ -1,4 +1,4 @@
-"""``evaluate calibration`` and ``clustering`` from end to end, on the demo's photos."""
+"""``evaluate calibration``, ``clustering`` and ``report`` from end to end, on the demo's photos."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sightgrid.cli.main import run
+from sightgrid.evaluation.report import NO_WEIGHTS, why_absent
 
 
 def check_page(page: Path, *, pictures: int) -> str:
@@ -63,6 +64,44 @@ def test_clustering_answers_with_every_key(
     assert re.search(r"wrong_joins\W+1 ", capsys.readouterr().out)
 
 
+def test_report_sets_everything_side_by_side(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    json_file, out = tmp_path / "answer.json", tmp_path / "report"
+    code = run(
+        [
+            *("evaluate", "report", str(people), "--out", str(out), "--pack", "default"),
+            *("--pack", "vgg-face", "--detector", "yunet", "--detector", "haar"),
+            *("--head", "nearest-mean", "--head", "softmax", "--levels", "clean,face40"),
+            *("--enrol", "2", "--seeds", "2", "--json", str(json_file)),
+        ]
+    )
+    assert code == 0, capsys.readouterr().err
+    rows = json.loads(json_file.read_text("utf-8"))["rows"]
+    measured = [row for row in rows if row["problem"] is None]
+    assert {(row["detector"], row["head"]) for row in measured} == {
+        (detector, head) for detector in ("yunet", "haar") for head in ("nearest-mean", "softmax")
+    }
+    best = next(row for row in measured if row["detector"] == "yunet")
+    assert [share["level"] for share in best["levels"]] == ["clean", "face40"]
+    assert best["levels"][0]["rank1"] == 1.0
+    assert best["detect_ms"] > 0
+    assert best["embed_ms"] > 0
+    assert best["network_mb"] > 10
+    trained = next(row for row in measured if row["head"] == "softmax")
+    assert trained["trainable_parameters"] == 3 * 129
+    assert trained["head_mb"] > 0
+    absent = [row for row in rows if row["problem"] is not None]
+    assert [(row["pack"], row["problem"]) for row in absent] == [("vgg-face", NO_WEIGHTS)]
+    html = check_page(out / "evaluation.html", pictures=1)
+    assert html.count(NO_WEIGHTS) == 3
+
+
+def test_packs_without_weights_are_known() -> None:
+    assert why_absent("default") is None
+    assert why_absent("vgg-face") in (None, NO_WEIGHTS)
+
+
 def test_groups_add_tables_and_answers(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +132,9 @@ def test_groups_add_tables_and_answers(
         (["calibration", "--people", "none"], 1, "no such folder of people"),
         (["calibration", "--people", "PEOPLE", "--false-alarms", "0"], 2, "--false-alarms"),
         (["clustering", "PEOPLE", "--threshold", "2"], 2, "--threshold"),
+        (["report", "PEOPLE"], 2, "--out"),
+        (["report", "PEOPLE", "--out", "o", "--levels", "clean,fog"], 1, "'fog' is no degradation"),
+        (["report", "PEOPLE", "--out", "o", "--pack", "none"], 1, "no pack 'none'"),
         (["identification", "PEOPLE", "--groups", "none.csv"], 1, "no such list of groups"),
     ],
 )

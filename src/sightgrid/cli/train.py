@@ -44,6 +44,13 @@ _ENROLLED = "enrolled"
     show_default=True,
     help="What is trained.",
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="With --head softmax: divide the people among so many heads, with a router.",
+)
 @click.option("--pack", default="default", show_default=True, help="Model pack.")
 @click.option(
     "--detector",
@@ -104,6 +111,7 @@ _ENROLLED = "enrolled"
 def command(
     people: str,
     head: str,
+    shards: int,
     pack: str,
     detector: str | None,
     out: Path | None,
@@ -142,9 +150,13 @@ def command(
     augmentation = Augmentation.named(alterations, copies_each=copies) if alterations else None
     kind = HeadKind(head)
     plan = projection.plan(head, seed=seed)
+    # refused before any photo is read
+    open_head(kind, shards=shards)
 
     def opened(told: Callable[[int], None]) -> Head:
-        return open_head(kind, tell=told) if plan is None else Projection(plan, tell=told)
+        if plan is not None:
+            return Projection(plan, tell=told)
+        return open_head(kind, shards=shards, tell=told)
 
     with progress() as tell:
         engine, faces = _faces(

@@ -10,6 +10,7 @@ import click
 _EVALUATIONS = {
     "calibration": "Which threshold keeps my budget of mistakes?",
     "clustering": "Are strangers told apart when nobody is enrolled?",
+    "report": "What does each detector, pack and head give, side by side?",
     "grid": "Are trajectories right on a simulated camera grid?",
     "verification": "Do two photos show one person?",
     "identification": "Who is it, if anybody enrolled?",

@@ -60,7 +60,7 @@ _HEADS = ("nearest-mean", "knn", "svm", "softmax")
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Heads that share the people; so far only 1.",
+    help="Divide the people among so many softmax heads, with a router.",
 )
 @click.option(
     "--degrade-enrolled",
@@ -89,7 +89,6 @@ def command(
     Some people are enrolled, all other photos are asked about one by one.
     """
     interrupt_on_termination()
-    from sightgrid.domain.errors import InvalidValue
     from sightgrid.evaluation.datasets import read_people
     from sightgrid.evaluation.groups import group_tables, identification_groups, read_groups
     from sightgrid.evaluation.identification import deal, embed_deal, identify, unknown_people
@@ -100,17 +99,12 @@ def command(
     )
     from sightgrid.evaluation.page import write_page
     from sightgrid.evaluation.photos import FaceReader
-    from sightgrid.recognition.heads import HeadKind, check_classes, open_head
+    from sightgrid.recognition.heads import HeadKind, check_classes, check_shards, open_head
 
-    if shards > 1:
-        raise InvalidValue(
-            f"--shards {shards}: this version can't divide people among several heads yet",
-            hint="leave --shards out",
-        )
     head, stored = _named_or_files(heads)
     if stored:
-        if plots_folder is not None or groups_file is not None:
-            raise click.UsageError("--plots and --groups are not for heads trained already")
+        if plots_folder is not None or groups_file is not None or shards > 1:
+            raise click.UsageError("--plots, --groups and --shards are not for heads from files")
         ask_trained_heads(
             stored,
             people_folder=people_folder,
@@ -128,7 +122,11 @@ def command(
     )
     kind = HeadKind(head)
     dealt = deal(people, enrol=enrol, unknown=unknown, seed=seed)
-    check_classes(kind, len(people) - unknown_people(len(people), unknown))
+    known = len(people) - unknown_people(len(people), unknown)
+    check_classes(kind, known)
+    estimator = open_head(kind, shards=shards)
+    if shards > 1:
+        check_shards(shards, known)
     reader = open_reader(pack, detector, degrade)
     files = [photo for person in people for photo in person.photos]
     enrolled_reader = reader if degrade_enrolled else FaceReader(reader.engine)
@@ -136,7 +134,7 @@ def command(
         photos = embed_deal(
             dealt, files, enrolled_reader=enrolled_reader, probe_reader=reader, tell=tell
         )
-        result = identify(dealt, photos=photos, head=open_head(kind), wrong_shown=LOOK_ALIKES_SHOWN)
+        result = identify(dealt, photos=photos, head=estimator, wrong_shown=LOOK_ALIKES_SHOWN)
     figures = identification_figures(result)
     settings = {
         "head": head,

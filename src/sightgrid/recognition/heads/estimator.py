@@ -29,9 +29,10 @@ class HeadKind(StrEnum):
     SVM = "svm"
     SOFTMAX = "softmax"
     PROJECTION = "projection"
+    SHARDED = "sharded"
 
 
-_SET_AGAINST_EACH_OTHER = (HeadKind.SVM, HeadKind.SOFTMAX, HeadKind.PROJECTION)
+_NEED_ONE = (HeadKind.NEAREST_MEAN, HeadKind.KNN)
 
 
 class Head(ABC):
@@ -117,7 +118,7 @@ def check_classes(kind: HeadKind, count: int) -> None:
     Raises:
         InvalidValue: it can't, and why.
     """
-    if count < 1 or (count < 2 and kind in _SET_AGAINST_EACH_OTHER):
+    if count < 1 or (count < 2 and kind not in _NEED_ONE):
         raise InvalidValue(f"head {kind.value} needs two people or more to learn from, got {count}")
     if kind is HeadKind.SVM and count > SVM_MOST_CLASSES:
         machines = count * (count - 1) // 2

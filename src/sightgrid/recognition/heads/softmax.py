@@ -11,6 +11,10 @@ from scipy.optimize import minimize
 from sightgrid.domain.geometry import Floats
 from sightgrid.recognition.heads.estimator import Head, HeadKind, Scores, expect, numbered
 
+# outputs of one pass over all vectors, beyond which float32 has to do
+_LARGE = 20_000_000
+_OUTPUTS_AT_ONCE = 4_000_000
+
 
 class Softmax(Head):
     """A dense layer with softmax over the frozen vectors, trained to the end by L-BFGS.
@@ -35,27 +39,38 @@ class Softmax(Head):
     def fit(self, vectors: Floats, labels: Sequence[str]) -> Self:
         """Trains weights (classes, D) and biases (classes,)."""
         self.classes, numbers = numbered(self.kind, vectors, labels)
-        inputs = vectors.astype(np.float64) * self.SCALE
-        count, width = len(self.classes), inputs.shape[1]
-        rows = np.arange(len(inputs))
+        count, width = len(self.classes), vectors.shape[1]
+        # in float64 as long as that takes no time to speak of: ten thousand people take half of it
+        precise = len(vectors) * count <= _LARGE
+        inputs: Floats | Scores = (vectors * np.float32(self.SCALE)).astype(np.float32)
+        if precise:
+            inputs = vectors.astype(np.float64) * self.SCALE
+        rows_at_once = max(_OUTPUTS_AT_ONCE // count, 1)
         self.epochs = 0
 
         def loss(flat: Scores) -> tuple[float, Scores]:
             self.epochs += 1
             self._tell(self.epochs)
             weights, biases = flat[: count * width].reshape(count, width), flat[count * width :]
-            outputs = inputs @ weights.T + biases
-            outputs -= outputs.max(axis=1, keepdims=True)
-            raised = np.exp(outputs)
-            sums = raised.sum(axis=1, keepdims=True)
-            fit = float((np.log(sums[:, 0]) - outputs[rows, numbers]).mean())
-            error = raised / sums
-            error[rows, numbers] -= 1.0
-            error /= len(inputs)
+            near = weights.astype(inputs.dtype), biases.astype(inputs.dtype)
+            fit, pull, lift = 0.0, np.zeros((count, width)), np.zeros(count)
+            for start in range(0, len(inputs), rows_at_once):
+                part = slice(start, start + rows_at_once)
+                outputs = inputs[part] @ near[0].T + near[1]
+                outputs -= outputs.max(axis=1, keepdims=True)
+                right = np.arange(len(outputs)), numbers[part]
+                wanted = outputs[right].astype(np.float64)
+                raised = np.exp(outputs, out=outputs)
+                sums = raised.sum(axis=1, keepdims=True)
+                fit += float((np.log(sums[:, 0]) - wanted).sum())
+                error = np.divide(raised, sums, out=raised)
+                error[right] -= 1.0
+                pull += error.T @ inputs[part]
+                lift += error.sum(axis=0)
             slope = np.concatenate(
-                [(error.T @ inputs + self.DECAY * weights).ravel(), error.sum(axis=0)]
+                [(pull / len(inputs) + self.DECAY * weights).ravel(), lift / len(inputs)]
             )
-            return fit + self.DECAY / 2 * float((weights**2).sum()), slope
+            return fit / len(inputs) + self.DECAY / 2 * float((weights**2).sum()), slope
 
         start = np.zeros(count * (width + 1))
         found = minimize(
