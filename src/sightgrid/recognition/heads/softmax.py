@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from sightgrid.domain.geometry import Floats
 from sightgrid.recognition.heads.estimator import Head, HeadKind, Scores, expect, numbered
 
-# outputs of one pass over all vectors, beyond which float32 has to do
+Reals = NDArray[np.floating[Any]]
+
+# outputs of one pass over all vectors, beyond which float32 is precise enough
 _LARGE = 20_000_000
 _OUTPUTS_AT_ONCE = 4_000_000
 
@@ -40,11 +43,11 @@ class Softmax(Head):
         """Trains weights (classes, D) and biases (classes,)."""
         self.classes, numbers = numbered(self.kind, vectors, labels)
         count, width = len(self.classes), vectors.shape[1]
-        # in float64 as long as that takes no time to speak of: ten thousand people take half of it
+        # where time counts, as with ten thousand people, float32 takes half of it
         precise = len(vectors) * count <= _LARGE
-        inputs: Floats | Scores = (vectors * np.float32(self.SCALE)).astype(np.float32)
-        if precise:
-            inputs = vectors.astype(np.float64) * self.SCALE
+        inputs: Reals = vectors.astype(np.float64) * self.SCALE
+        if not precise:
+            inputs = inputs.astype(np.float32)
         rows_at_once = max(_OUTPUTS_AT_ONCE // count, 1)
         self.epochs = 0
 
@@ -52,11 +55,12 @@ class Softmax(Head):
             self.epochs += 1
             self._tell(self.epochs)
             weights, biases = flat[: count * width].reshape(count, width), flat[count * width :]
-            near = weights.astype(inputs.dtype), biases.astype(inputs.dtype)
+            near: Reals = weights.astype(inputs.dtype)
+            added: Reals = biases.astype(inputs.dtype)
             fit, pull, lift = 0.0, np.zeros((count, width)), np.zeros(count)
             for start in range(0, len(inputs), rows_at_once):
                 part = slice(start, start + rows_at_once)
-                outputs = inputs[part] @ near[0].T + near[1]
+                outputs = inputs[part] @ near.T + added
                 outputs -= outputs.max(axis=1, keepdims=True)
                 right = np.arange(len(outputs)), numbers[part]
                 wanted = outputs[right].astype(np.float64)
