@@ -35,10 +35,15 @@ PAGES = (
     "audit",
     "settings",
     "privacy",
+    "sightings",
+    "identities",
+    "identity",
+    "history",
+    "analytics",
 )
 """Modules of :mod:`sightgrid.server.web.pages`; each registers its pages when it is imported."""
-STYLES = ("sightgrid.css",)
-SCRIPTS = ("sightgrid.js", "drawing.js")
+STYLES = ("sightgrid.css", "ledger.css")
+SCRIPTS = ("sightgrid.js", "drawing.js", "ledger.js")
 
 _LOG = logging.getLogger(__name__)
 _STATIC = files("sightgrid.server.web") / "static"
