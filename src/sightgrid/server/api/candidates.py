@@ -57,6 +57,7 @@ class CandidateAnswer(BaseModel):
     identity: IdentityAnswer
     score: float
     closest: str | None
+    closest_has_crop: bool
     closest_score: float | None
     needed: float
     refused: bool
@@ -182,6 +183,7 @@ def _candidate(
         identity=identity_answer(card, caller),
         score=round(one.score, 4),
         closest=None if one.closest is None else one.closest.sighting_id,
+        closest_has_crop=one.closest is not None and one.closest.has_crop,
         closest_score=None if one.closest_score is None else round(one.closest_score, 4),
         needed=round(bands.likely if one.enrolled else bands.same, 4),
         refused=not refused.isdisjoint(one.family),

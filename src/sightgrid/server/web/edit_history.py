@@ -65,7 +65,7 @@ def words_of(one: EditRow) -> str:
             return f"{one.kind} of #{one.identity}"
 
 
-def _take_back(visitor: Visitor, one: EditRow, then: Then) -> object:
+def _take_back(visitor: Visitor, one: EditRow, then: Then) -> Then:
     async def take_back() -> None:
         done = await visitor.ask(undo, edit_id=one.edit_id)
         moved = f" {counted(done.sightings, 'sighting')} moved back." if done.sightings else ""

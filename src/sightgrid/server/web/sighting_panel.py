@@ -127,7 +127,7 @@ class SightingPanel:
                 {
                     "serial": each.identity.identity,
                     "name": name_of_identity(each.identity),
-                    "crop": each.closest or each.identity.best_sighting,
+                    "crop": each.closest if each.closest_has_crop else each.identity.best_sighting,
                     "score": f"{each.score:.2f}",
                     "needed": f"{each.needed:.2f}",
                     "share": round(100 * min(max(each.score, 0.0), 1.0)),

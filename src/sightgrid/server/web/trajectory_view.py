@@ -38,20 +38,23 @@ def laid_out(found: PlannedTrajectory, visitor: Visitor) -> dict[str, Any]:
 
 
 def line_width(likeness: float | None) -> float:
-    """Pixels, 2 to 9: the more alike, the wider. ``None``: the identity began with it."""
+    """Pixels, 2 to 6: the more alike, the wider. ``None``: the identity began with it."""
     if likeness is None:
-        return 9.0
-    return round(2.0 + 7.0 * min(max((likeness - 0.2) / 0.6, 0.0), 1.0), 1)
+        return 6.0
+    return round(2.0 + 4.0 * min(max((likeness - 0.2) / 0.6, 0.0), 1.0), 1)
 
 
 def _plan(found: PlannedTrajectory, visitor: Visitor) -> dict[str, Any]:
     plan = found.plan
     height = round(WIDTH / plan.aspect)
     edge = 0.0 if plan.picture else _EDGE
+    across, down = [one.x for one in plan.cameras], [one.y for one in plan.cameras]
+    if plan.picture:
+        across, down = [0.0, 1.0], [0.0, 1.0]
     at = {
         one.name: (
-            round(edge + one.x * (WIDTH - 2 * edge), 1),
-            round(edge * 0.6 + one.y * (height - 1.2 * edge), 1),
+            round(edge + _share(one.x, across) * (WIDTH - 2 * edge), 1),
+            round(edge * 0.6 + _share(one.y, down) * (height - 1.2 * edge), 1),
         )
         for one in plan.cameras
     }
@@ -87,6 +90,12 @@ def _plan(found: PlannedTrajectory, visitor: Visitor) -> dict[str, Any]:
             for one in plan.cameras
         ],
     }
+
+
+def _share(value: float, of: Sequence[float]) -> float:
+    """Where a value lies between the least and the most: without a picture the plan is filled."""
+    least, most = min(of), max(of)
+    return 0.5 if most - least < 1e-6 else (value - least) / (most - least)
 
 
 def _anchor(x: float) -> str:
@@ -142,7 +151,7 @@ def _curve(
     ux, uy = (x2 - x1) / length, (y2 - y1) / length
     bend = min(length * (0.13 + 0.11 * nth), 190.0)
     cx, cy = (x1 + x2) / 2 + uy * bend, (y1 + y2) / 2 - ux * bend
-    begin, end = _towards(origin, (cx, cy), _NODE), _towards(target, (cx, cy), _NODE + 4)
+    begin, end = _towards(origin, (cx, cy), _NODE), _towards(target, (cx, cy), _NODE + 6)
     middle = (
         round(0.25 * begin[0] + 0.5 * cx + 0.25 * end[0], 1),
         round(0.25 * begin[1] + 0.5 * cy + 0.25 * end[1], 1),
