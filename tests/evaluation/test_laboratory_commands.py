@@ -6,10 +6,17 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sightgrid.cli.main import run
+from sightgrid.configuration import Configuration
+from sightgrid.domain.faces import Embedding
+from sightgrid.domain.people import EnrolledPerson
 from sightgrid.evaluation.report import NO_WEIGHTS, why_absent
+from sightgrid.server.site import Site, SiteSettings
+from sightgrid.store.people import enrol
+from sightgrid.vision.packs import load_pack
 
 
 def check_page(page: Path, *, pictures: int) -> str:
@@ -40,6 +47,33 @@ def test_calibration_of_a_handful_says_that_it_is_none(
     assert answer["bands"] == []
     assert "Uncalibrated: 6 people are too few" in told.err
     assert "As the gallery grows" in check_page(plots / "evaluation.html", pictures=1)
+
+
+def test_people_enrolled_at_the_site_are_calibrated_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    contract = load_pack("default").contract
+    site = Site(SiteSettings(Configuration.default(tmp_path / "sightgrid.yml"), tmp_path))
+    rng = np.random.default_rng(0)
+    try:
+        with site.store.transaction() as tx:
+            for number in range(20):
+                rows = rng.normal(size=(1, 128)) + rng.normal(size=(3, 128)) * 0.5
+                rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+                faces = [Embedding(row, contract) for row in rows.astype(np.float32)]
+                enrol(tx, EnrolledPerson(f"person {number // 2}", tuple(faces)))
+    finally:
+        site.close()
+    called = ["evaluate", "calibration", "--people", "enrolled", "--false-alarms", "0.2"]
+    assert run([*called, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    names = answer["false_alarms"]
+    # of two people of one name each is somebody else
+    assert (names["state"], names["people"], names["passages"]) == ("calibrated", 20, 60)
+    assert answer["people"] == "enrolled"
+    assert run([*called, "--degrade", "face24"]) == 2
+    assert "--detector and --degrade are for photos" in capsys.readouterr().err
 
 
 def test_clustering_answers_with_every_key(
