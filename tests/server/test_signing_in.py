@@ -154,6 +154,20 @@ def test_a_new_password_ends_every_session(served: Served) -> None:
     assert one.get(ME).status_code == other.get(ME).status_code == 401
 
 
+def test_guessing_the_old_password_is_slowed_like_signing_in(served: Served) -> None:
+    served.account("ada", Role.OWNER)
+    browser = served.browser("ada")
+    wrong = {"old": "x", "new": "ten green otters sleep"}
+    for _ in range(5):
+        assert browser.post("/api/v1/auth/password", json=wrong).status_code == 401
+    right = wrong | {"old": PASSWORD}
+    slowed = browser.post("/api/v1/auth/password", json=right)
+    assert (slowed.status_code, error_of(slowed)) == (429, "slow_down")
+    assert sign_in(served.client).status_code == 429, "both count together"
+    served.clock.forward(minutes=1)
+    assert browser.post("/api/v1/auth/password", json=right).status_code == 204
+
+
 def test_a_token_does_what_its_scopes_say_until_it_ends(served: Served) -> None:
     program = served.program(Role.OWNER, scopes=[Permission.SEE_AUDIT])
     assert program.get("/api/v1/audit").status_code == 200

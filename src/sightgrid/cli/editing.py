@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sightgrid.cli.output import json_option, note, write_json
+from sightgrid.cli.runs import ledger_of
 from sightgrid.cli.sites import on_site, opened_site
 
 if TYPE_CHECKING:
@@ -172,7 +173,6 @@ def _tell(edit_id: str | None, into: int | None, what: Consequences, json_file: 
 @contextmanager
 def _editable(folder: Path | None, config_file: Path, data_folder: Path | None) -> Iterator[Store]:
     """The ledger to edit: an offline run's, or the site's."""
-    from sightgrid.cli.identity import ledger_of
     from sightgrid.store import Store
 
     if folder is not None:

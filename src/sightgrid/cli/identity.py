@@ -12,7 +12,10 @@ import click
 
 from sightgrid.cli.editing import merge, split, undo
 from sightgrid.cli.naming import accept, decline, name, proposals
-from sightgrid.cli.output import json_option, note, print_table, write_json
+from sightgrid.cli.output import json_option, print_table, write_json
+from sightgrid.cli.runs import ledger_of
+from sightgrid.cli.searching import search
+from sightgrid.cli.sites import on_site, opened_site
 
 if TYPE_CHECKING:
     from sightgrid.store import Transaction
@@ -20,9 +23,8 @@ if TYPE_CHECKING:
 _run_option = click.option(
     "--run",
     "folder",
-    required=True,
     type=click.Path(path_type=Path),
-    help="Folder of an offline run.",
+    help="Folder of an offline run; else the configured server's ledger.",
 )
 
 
@@ -34,6 +36,7 @@ def command() -> None:
 command.add_command(merge)
 command.add_command(split)
 command.add_command(undo)
+command.add_command(search)
 command.add_command(name)
 command.add_command(proposals)
 command.add_command(accept)
@@ -42,12 +45,15 @@ command.add_command(decline)
 
 @command.command("list")
 @_run_option
+@on_site
 @json_option
-def list_identities(folder: Path, json_file: str | None) -> None:
+def list_identities(
+    folder: Path | None, config_file: Path, data_folder: Path | None, json_file: str | None
+) -> None:
     """List every identity with its cameras and times."""
     from sightgrid.store.identities import identities
 
-    with _ledger(folder) as tx:
+    with _ledger(folder, config_file, data_folder) as tx:
         rows = identities(tx)
     if json_file is not None:
         write_json(
@@ -89,14 +95,21 @@ def list_identities(folder: Path, json_file: str | None) -> None:
 @command.command("show")
 @click.argument("serial", type=int)
 @_run_option
+@on_site
 @json_option
-def show(serial: int, folder: Path, json_file: str | None) -> None:
+def show(
+    serial: int,
+    folder: Path | None,
+    config_file: Path,
+    data_folder: Path | None,
+    json_file: str | None,
+) -> None:
     """Show an identity: its visits, and every sighting with the reason for its answer."""
     from sightgrid.store.decisions import decisions_of
     from sightgrid.store.identities import identity
     from sightgrid.store.visits import visits_of
 
-    with _ledger(folder) as tx:
+    with _ledger(folder, config_file, data_folder) as tx:
         row = identity(tx, serial)
         visits, sightings = visits_of(tx, row.serial), decisions_of(tx, row.serial)
     if json_file is not None:
@@ -159,95 +172,19 @@ def show(serial: int, folder: Path, json_file: str | None) -> None:
     )
 
 
-@command.command("search")
-@click.argument("photo", type=click.Path(path_type=Path))
-@_run_option
-@click.option("--pack", default="default", show_default=True, help="The pack of the run.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Identities shown for each face.",
-)
-@json_option
-def search(photo: Path, folder: Path, pack: str, limit: int, json_file: str | None) -> int:
-    """Ask of every face in PHOTO whether it has been seen; strangers are searched too."""
-    from sightgrid.ledger.searching import search as search_ledger
-    from sightgrid.offline.engine import open_engine
-    from sightgrid.offline.photosearch import faces_of
-    from sightgrid.vision.pictures import read_picture
-
-    ledger_of(folder)
-    pixels = read_picture(photo)
-    engine = open_engine(pack)
-    faces = faces_of(pixels, engine)
-    with _ledger(folder) as tx:
-        answers = [
-            (face, search_ledger(tx, face.embedding, policy=engine.policy, limit=limit))
-            for face in faces
-        ]
-    if json_file is not None:
-        write_json(
-            {
-                "faces": [
-                    {
-                        "box": [round(v, 1) for v in (b.left, b.top, b.right, b.bottom)],
-                        "found": [
-                            {
-                                "identity": found.serial,
-                                "person": found.person,
-                                "score": round(found.score, 4),
-                                "closest": round(found.closest, 4),
-                                "wording": found.wording,
-                                "crop": found.crop,
-                            }
-                            for found in answer
-                        ],
-                    }
-                    for face, answer in answers
-                    for b in [face.box]
-                ]
-            },
-            json_file,
-        )
-    if json_file != "-":
-        for number, (face, answer) in enumerate(answers, start=1):
-            x, y = face.box.centre
-            print_table(
-                ["identity", "person", "similarity", "closest look", "wording"],
-                [
-                    (f.serial, f.person or "", f"{f.score:.2f}", f"{f.closest:.2f}", f.wording)
-                    for f in answer
-                ],
-                title=f"Face {number} of {len(answers)}, at {x:.0f}, {y:.0f}",
-            )
-    if not answers:
-        note(f"error: no face was found in {photo} (use a photo with the face in view)")
-        return 1
-    return 0
-
-
 @contextmanager
-def _ledger(folder: Path) -> Iterator[Transaction]:
-    """The ledger of an offline run, for reading."""
+def _ledger(
+    folder: Path | None, config_file: Path, data_folder: Path | None
+) -> Iterator[Transaction]:
+    """The ledger of an offline run or of the site, for reading."""
     from sightgrid.store import Store
 
+    if folder is None:
+        with opened_site(config_file, data_folder) as site, site.store.snapshot() as tx:
+            yield tx
+        return
     with Store.open(ledger_of(folder), create=False) as store, store.snapshot() as tx:
         yield tx
-
-
-def ledger_of(folder: Path) -> Path:
-    """The database in a run's folder, known to be there."""
-    from sightgrid.domain.errors import NotFound
-
-    path = folder / "sightgrid.db"
-    if not path.is_file():
-        raise NotFound(
-            f"{folder} holds no run: it has no sightgrid.db",
-            hint="give the folder that `sightgrid track --out` wrote",
-        )
-    return path
 
 
 def _time(moment: datetime | None) -> str | None:

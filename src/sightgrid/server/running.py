@@ -17,6 +17,7 @@ from sightgrid.domain.errors import SettingsError
 from sightgrid.server.app import create_app
 from sightgrid.server.certificates import TlsFiles
 from sightgrid.server.listening import Listen
+from sightgrid.server.photosearch import warm_up
 from sightgrid.server.site import Site, SiteSettings
 from sightgrid.server.web.mounting import mount_pages
 from sightgrid.server.workers import IngestPool
@@ -62,6 +63,7 @@ def serve(serving: Serving, *, say: Callable[[str], None]) -> None:
         site.load_grid()
         say(f"sightgrid listens on {serving.listen.url(secure=serving.tls is not None)}")
         app = create_app(site, pool=pool)
+        warm_up(site)
         mount_pages(app)
         server = _Server(
             uvicorn.Config(

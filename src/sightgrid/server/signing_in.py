@@ -277,18 +277,31 @@ class Doorkeeper:
         """Sets the caller's own password; every session of theirs ends.
 
         Raises:
+            SlowDown: too many wrong ones lately, here or when signing in.
             NotSignedIn: the old password is wrong.
             InvalidValue: the new one may not be used.
         """
-        login = caller.account.login
+        login, now = caller.account.login, self._clock()
         with self._store.snapshot() as tx:
+            # counted together with signing in: a stolen session must not give more guesses
+            tried = _tried(tx, "login", login)
+            wait = _wait(rows.failures(tx, tried), now)
             found = rows.password_hash_of(tx, login)
+        if wait > timedelta():
+            raise SlowDown(wait)
         if found is None or not password_matches(old, found[1]):
+
+            def count(tx: Transaction) -> None:
+                rows.note_failure(tx, tried, at=now, forget_before=now - _FAILURES_FORGOTTEN)
+                note_event(tx, at=now, actor=caller.known_as, action="password-refused")
+
+            self._store.run(count)
             raise NotSignedIn("the old password is wrong")
         check_password(new, login=login)
-        hashed, now = hash_password(new), self._clock()
+        hashed = hash_password(new)
 
         def change(tx: Transaction) -> None:
+            rows.forget_failures(tx, tried)
             rows.set_password(tx, caller.account.account_id, hashed)
             note_event(tx, at=now, actor=caller.known_as, action="password-set")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 import anyio.to_thread
@@ -10,36 +9,48 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from sightgrid.domain.accounts import Caller, Permission
-from sightgrid.domain.errors import InvalidValue
-from sightgrid.ledger.searching import Found, search
-from sightgrid.offline.photosearch import PhotoFace, faces_of
+from sightgrid.ledger.photosearch import Hit
 from sightgrid.server.api.answers import Moment
 from sightgrid.server.callers import ThisSite, allowed
+from sightgrid.server.photosearch import FaceHits, search_photo
 from sightgrid.server.site import Site
-from sightgrid.store import Transaction
-from sightgrid.store.audit import note_event
-from sightgrid.store.cards import card_of
-from sightgrid.store.listing import cameras_of_identity
-from sightgrid.vision.pictures import read_picture_bytes
 
 router = APIRouter(tags=["search"])
 Searcher = Annotated[Caller, Depends(allowed(Permission.SEARCH_PHOTO))]
-_LEAST_REASON = 3
 _PICTURES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
 
 
+class FoundSightingAnswer(BaseModel):
+    """When and where somebody found was seen; ``score`` is the similarity to that sighting, null
+    where what it looked like is not kept any more."""
+
+    sighting_id: str
+    camera: str
+    first_seen: Moment
+    last_seen: Moment
+    score: float | None
+
+
 class FoundAnswer(BaseModel):
-    """An identity that the face may be. ``score`` is the similarity to its mean face, no
-    probability; ``wording`` is *same*, *possible* or *unlike*."""
+    """An identity that the face may be. ``score`` is the similarity to its mean face, ``closest``
+    to the one sighting most like it; neither is a probability. ``wording`` is *same*, *possible* or
+    *unlike*; ``band`` is what an answer with it would be: confirmed, likely, stranger or unsure.
+    ``sightings`` are the newest of ``sightings_total``."""
 
     identity: int
+    person_id: str | None
     person: str | None
+    label: str
     score: float
     closest: float
     wording: str
+    band: str
     cameras: list[str]
     first_seen: Moment | None
     last_seen: Moment | None
+    best_sighting: str | None
+    sightings_total: int
+    sightings: list[FoundSightingAnswer]
 
 
 class FaceAnswer(BaseModel):
@@ -50,9 +61,10 @@ class FaceAnswer(BaseModel):
 
 
 class SearchAnswer(BaseModel):
-    """Every face of the photo, from left to right."""
+    """Every face of the photo, from left to right; compared with so many identities."""
 
     faces: list[FaceAnswer]
+    identities: int
 
 
 @router.post(
@@ -66,72 +78,67 @@ class SearchAnswer(BaseModel):
         }
     },
 )
-async def search_photo(
+async def search(
     request: Request,
     caller: Searcher,
     site: ThisSite,
-    reason: Annotated[
-        str, Query(min_length=_LEAST_REASON, max_length=500, description="For the audit.")
-    ],
+    reason: Annotated[str, Query(min_length=3, max_length=500, description="For the audit.")],
     limit: Annotated[int, Query(ge=1, le=50)] = 5,
 ) -> SearchAnswer:
     """Compares every face of the photo in the body with everybody; noted in the audit."""
-    if len(reason.strip()) < _LEAST_REASON:
-        raise InvalidValue("reason: say in a few words why you search")
     photo = await request.body()
-    return await anyio.to_thread.run_sync(_search, site, caller, photo, reason, limit)
+    return await anyio.to_thread.run_sync(search_photo_bytes, site, caller, photo, reason, limit)
 
 
-def _search(site: Site, caller: Caller, photo: bytes, reason: str, limit: int) -> SearchAnswer:
-    pixels = read_picture_bytes(photo, name="the photo")
-    engine = site.engine
-    faces = faces_of(pixels, engine)
-    now = site.clock()
-    site.store.run(
-        lambda tx: note_event(
-            tx,
-            at=now,
-            actor=caller.known_as,
-            action="photo-search",
-            reason=reason,
-            details={"photo_sha256": hashlib.sha256(photo).hexdigest(), "faces": len(faces)},
-        )
+def search_photo_bytes(
+    site: Site, caller: Caller, photo: bytes, reason: str, limit: int
+) -> SearchAnswer:
+    """The same for a photo at hand."""
+    found = search_photo(
+        site,
+        photo,
+        actor=caller.known_as,
+        reason=reason,
+        limit=limit,
+        cameras=caller.account.cameras,
     )
-    with site.store.snapshot() as tx:
-        return SearchAnswer(
-            faces=[
-                _face(
-                    tx,
-                    caller,
-                    face,
-                    search(tx, face.embedding, policy=engine.policy, limit=limit),
-                )
-                for face in faces
-            ]
-        )
+    names = caller.may(Permission.SEE_NAMES)
+    return SearchAnswer(
+        faces=[_face(one, names=names) for one in found], identities=site.faces.identities
+    )
 
 
-def _face(tx: Transaction, caller: Caller, face: PhotoFace, found: list[Found]) -> FaceAnswer:
-    box = face.box
-    answers = []
-    for one in found:
-        cameras = sorted(cameras_of_identity(tx, one.serial))
-        seen = [camera for camera in cameras if caller.may_see_camera(camera)]
-        if cameras and not seen:
-            continue
-        card = card_of(tx, one.serial, cameras=caller.account.cameras)
-        answers.append(
-            FoundAnswer(
-                identity=one.serial,
-                person=one.person if caller.may(Permission.SEE_NAMES) else None,
-                score=round(one.score, 4),
-                closest=round(one.closest, 4),
-                wording=one.wording,
-                cameras=seen,
-                first_seen=None if card is None else card.first_seen,
-                last_seen=None if card is None else card.last_seen,
-            )
-        )
+def _face(one: FaceHits, *, names: bool) -> FaceAnswer:
+    box = one.box
     return FaceAnswer(
-        box=[round(v, 1) for v in (box.left, box.top, box.right, box.bottom)], found=answers
+        box=[round(v, 1) for v in (box.left, box.top, box.right, box.bottom)],
+        found=[_found(hit, names=names) for hit in one.hits],
+    )
+
+
+def _found(hit: Hit, *, names: bool) -> FoundAnswer:
+    return FoundAnswer(
+        identity=hit.serial,
+        person_id=hit.person_id if names else None,
+        person=hit.person if names else None,
+        label=hit.label,
+        score=round(hit.score, 4),
+        closest=round(hit.closest, 4),
+        wording=hit.wording,
+        band=hit.band,
+        cameras=list(hit.where.cameras),
+        first_seen=hit.where.first_seen,
+        last_seen=hit.where.last_seen,
+        best_sighting=hit.best_sighting,
+        sightings_total=hit.where.sightings,
+        sightings=[
+            FoundSightingAnswer(
+                sighting_id=one.sighting_id,
+                camera=one.camera,
+                first_seen=one.first_seen,
+                last_seen=one.last_seen,
+                score=None if one.score is None else round(one.score, 4),
+            )
+            for one in hit.sightings
+        ],
     )
