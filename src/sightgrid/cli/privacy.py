@@ -71,6 +71,44 @@ def retention(
         )
 
 
+@command.command("export")
+@click.argument("subject", metavar="person:ID")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The ZIP file to write; only its owner can read it.",
+)
+@on_site
+@json_option
+def export(
+    subject: str,
+    out: Path,
+    config_file: Path,
+    data_folder: Path | None,
+    json_file: str | None,
+) -> None:
+    """Write everything that is kept of a person into a file for them, others blurred."""
+    import os
+
+    from sightgrid.domain.errors import InvalidValue
+    from sightgrid.server.exporting import export_person
+
+    kind, _, person_id = subject.partition(":")
+    if kind != "person" or not person_id:
+        raise InvalidValue(f"'{subject}' is nobody", hint="write person:ID")
+    with opened_site(config_file, data_folder) as site:
+        made = export_person(site, person_id, actor="cli")
+    # readable by its owner from the first byte on
+    handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(made.data)
+    if json_file is not None:
+        write_json({"subject": subject, "file": str(out), "counts": dict(made.counts)}, json_file)
+    if json_file != "-":
+        print_table(["what", "in it"], list(made.counts.items()), title=f"{out}: {subject}")
+
+
 @command.command("erase")
 @click.argument("subject", metavar="person:ID|serial:N")
 @click.option("--reason", required=True, help="Why; kept in the audit.")

@@ -173,7 +173,10 @@ def _letter(site: Site, settings: MailSettings, task: MailTask) -> EmailMessage:
     for form in task.forms:
         file = session_report(site, task.session_id, form, actor=task.made_by)
         kind, _, sub = file.media_type.partition(";")[0].partition("/")
-        letter.add_attachment(file.data, maintype=kind, subtype=sub, filename=file.name)
+        charset = {"charset": "utf-8"} if kind == "text" else None
+        letter.add_attachment(
+            file.data, maintype=kind, subtype=sub, filename=file.name, params=charset
+        )
     return letter
 
 
