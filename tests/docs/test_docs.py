@@ -351,6 +351,8 @@ def test_every_field_of_the_configuration_is_explained() -> None:
         "people": PEOPLE_FIELDS,
         "mqtt": document.MQTT_FIELDS,
         "mail": document.MAIL_FIELDS,
+        "moodle": document.MOODLE_FIELDS,
+        "frappe": document.FRAPPE_FIELDS,
         "box": document.BOX_FIELDS,
     }
     assert told == {(where, field) for where, fields in known.items() for field in fields}

@@ -75,6 +75,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/attendance/sessions/{session_id}/pin"): {"person": "x", "pin": "1"},
     ("POST", "/api/v1/attendance/sessions/{session_id}/mail"): {"to": ["a@b.test"]},
     ("POST", "/api/v1/attendance/disputes/{dispute_id}/decide"): {"answer": "no"},
+    ("POST", "/api/v1/attendance/sessions/{session_id}/push/moodle"): {
+        "moodle_session": 1,
+        "taken_by": 1,
+    },
     ("POST", "/api/v1/attendance/people/{person_id}/link"): {},
 }
 QUERIES = {"/api/v1/search": {"reason": "a lost child"}}

@@ -23,7 +23,9 @@ from sightgrid.configuration.settings import (
     BoxSettings,
     CameraSettings,
     Configuration,
+    FrappeSettings,
     MailSettings,
+    MoodleSettings,
     MqttSettings,
     Network,
     PeopleSettings,
@@ -48,6 +50,8 @@ TOP_FIELDS = (
     "mqtt",
     "box",
     "mail",
+    "moodle",
+    "frappe",
 )
 SITE_FIELDS = ("name", "timezone", "floor_plan")
 CAMERA_FIELDS = (
@@ -76,6 +80,8 @@ RETENTION_FIELDS = (
     "audit",
 )
 MQTT_FIELDS = ("url",)
+MOODLE_FIELDS = ("url", "token")
+FRAPPE_FIELDS = ("url", "key", "secret")
 MAIL_FIELDS = (
     "host",
     "port",
@@ -135,6 +141,8 @@ def _configuration(
     mqtt: MqttSettings | None = None
     people = PeopleSettings()
     mail: MailSettings | None = None
+    moodle: MoodleSettings | None = None
+    frappe: FrappeSettings | None = None
     fields = () if root is None else reader.fields(root, known=TOP_FIELDS, what="sightgrid.yml")
     for key, node in fields:
         match key:
@@ -161,6 +169,10 @@ def _configuration(
                 box = reader.box(node)
             case "mail":
                 mail = reader.mail(node)
+            case "moodle":
+                moodle = reader.moodle(node)
+            case "frappe":
+                frappe = reader.frappe(node)
     names = [camera.name for camera in cameras]
     for name, node in words.linked_cameras().items():
         if cameras and name not in names:
@@ -177,6 +189,8 @@ def _configuration(
         box=box,
         people=people,
         mail=mail,
+        moodle=moodle,
+        frappe=frappe,
         secret_values=frozenset(secrets.values),
         secret_variables=frozenset(secrets.variables),
     )
@@ -292,6 +306,33 @@ class _ConfigurationReader(Reader):
         for _, value in self.fields(node, known=MQTT_FIELDS, what="mqtt"):
             return MqttSettings(self.secret_location(value, field="mqtt.url"))
         raise self.fail(node, "mqtt needs 'url'")
+
+    def moodle(self, node: yaml.Node) -> MoodleSettings:
+        url, secrets = self._push(node, MOODLE_FIELDS, "moodle")
+        return MoodleSettings(url, secrets["token"])
+
+    def frappe(self, node: yaml.Node) -> FrappeSettings:
+        url, secrets = self._push(node, FRAPPE_FIELDS, "frappe")
+        return FrappeSettings(url, secrets["key"], secrets["secret"])
+
+    def _push(
+        self, node: yaml.Node, known: tuple[str, ...], what: str
+    ) -> tuple[str, dict[str, Location]]:
+        """The address, and what opens it, of a system that registers are handed on to."""
+        url = ""
+        secrets: dict[str, Location] = {}
+        for key, value in self.fields(node, known=known, what=what):
+            field = f"{what}.{key}"
+            if key == "url":
+                url = self.word(value, field=field)
+                if not url.startswith("https://"):
+                    raise self.fail(value, f"{field}: has to begin with https://")
+            else:
+                secrets[key] = self.secret_location(value, field=field)
+        missing = [one for one in known if one not in secrets and not (one == "url" and url)]
+        if missing:
+            raise self.fail(node, f"{what} needs '{missing[0]}'")
+        return url, secrets
 
     def mail(self, node: yaml.Node) -> MailSettings:
         found: dict[str, Any] = {}

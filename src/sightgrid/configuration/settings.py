@@ -94,6 +94,23 @@ class MailSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MoodleSettings:
+    """A Moodle with its attendance module, whose web service is asked with ``token``."""
+
+    url: str
+    token: Location
+
+
+@dataclass(frozen=True, slots=True)
+class FrappeSettings:
+    """A Frappe HR, asked with the key and secret of one of its users."""
+
+    url: str
+    key: Location
+    secret: Location
+
+
+@dataclass(frozen=True, slots=True)
 class BoxSettings:
     """The machine near the cameras.
 
@@ -125,6 +142,8 @@ class Configuration:
     box: BoxSettings
     people: PeopleSettings = field(default_factory=PeopleSettings)
     mail: MailSettings | None = None
+    moodle: MoodleSettings | None = None
+    frappe: FrappeSettings | None = None
     secret_values: frozenset[str] = field(default=frozenset(), repr=False)
     secret_variables: frozenset[str] = frozenset()
 

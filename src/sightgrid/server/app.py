@@ -30,6 +30,7 @@ from sightgrid.server.api import (
     naming,
     people,
     privacy,
+    pushing,
     search,
     sightings,
     trajectories,
@@ -82,6 +83,7 @@ ROUTERS = (
     courses,
     attendance,
     contesting,
+    pushing,
     check_in,
 )
 
