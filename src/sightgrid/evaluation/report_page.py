@@ -69,7 +69,7 @@ def detector_table(rows: Sequence[Row], terms: Terms) -> Table:
                     row, f"{row.detect_ms:.1f}", f"{row.embed_ms:.1f}", f"{row.network_mb:.0f}"
                 ),
             )
-            for row in rows
+            for row in _absent_last(rows)
             if row.head in (plain, "any")
         ],
     )
@@ -105,7 +105,7 @@ def head_table(rows: Sequence[Row], terms: Terms) -> Table:
                     f"{row.head_mb:.2f}",
                 ),
             )
-            for row in rows
+            for row in _absent_last(rows)
             if row.detector in (best, "any")
         ],
     )
@@ -198,6 +198,10 @@ def report_page(
             "measure a site on its own photos.",
         ),
     )
+
+
+def _absent_last(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.problem is not None)
 
 
 def _plainest(rows: Sequence[Row]) -> str:
