@@ -120,3 +120,23 @@ def test_a_day_taken_in_at_once_comes_out_as_it_does_one_by_one(live: Live, alon
             for one in (live, alone)
         ]
         assert spans[0] == spans[1]
+
+
+def test_many_unsure_ones_are_asked_again_alike_together_and_alone(live: Live, alone: Live) -> None:
+    """Stored before and of the batch itself, more than are ever asked at once."""
+    earlier = [sighting(n % 3, 3 * n, 3 * n + 1, looks=1, group=n + 1) for n in range(16)]
+    batch = [
+        *(sighting(n % 3, 60 + 3 * n, 61 + 3 * n, looks=1, group=20 + n) for n in range(16)),
+        *(sighting(n, 120 + 5 * n, 122 + 5 * n, group=40 + n) for n in range(3)),
+    ]
+    live.takes(*earlier)
+    taken = live.takes(*batch)
+    told = [event for one in (*earlier, *batch) for event in alone.takes(one).events]
+    assert len(taken.events) > 2 * len(batch), "some that were unsure were told again"
+    assert [e.body for e in taken.events] == [e.body for e in told[2 * len(earlier) :]]
+    for seen in (*earlier, *batch):
+        assert live.serial(seen) == alone.serial(seen)
+    for serial, _, _ in live.serials():
+        assert [v.sighting_ids for v in live.visits(serial)] == [
+            v.sighting_ids for v in alone.visits(serial)
+        ]

@@ -25,13 +25,14 @@ from sightgrid.store.prototypes import (
     with_sighting,
     without_sighting,
 )
-from sightgrid.store.standings import Standing
+from sightgrid.store.standings import Standing, Unsure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Ground:
     """What a batch of sightings is decided on. The site is locked. ``fresh`` are the sightings
-    decided on it so far, by their ids."""
+    decided on it so far, by their ids; ``unsure`` all that were unsure between two moments when it
+    began, newest first, if they were looked up."""
 
     tx: Transaction
     gallery: LiveGallery
@@ -39,6 +40,7 @@ class Ground:
     visit_gap_secs: float
     at: datetime
     fresh: dict[str, Fresh] = field(default_factory=dict)
+    unsure: tuple[datetime, datetime, tuple[Unsure, ...]] | None = None
 
 
 def before_of(ground: Ground, sighting_id: str, standing: Standing | None) -> Before | None:

@@ -5,6 +5,7 @@ Somebody often comes into view too far away to be anybody, and is known a moment
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -22,6 +23,7 @@ from sightgrid.store.standings import Unsure, unsure_between
 
 A_WHILE = timedelta(minutes=10)
 MOST_ASKED = 20
+MOST_LOOKED_UP = 200
 
 
 def ask_again(
@@ -49,11 +51,34 @@ def ask_again(
     return answered
 
 
-def _unsure(ground: Ground, start: datetime, end: datetime) -> list[Unsure]:
-    """The newest unsure sightings between two moments, those of this batch among them."""
+def look_up_unsure(ground: Ground, seen: Sequence[datetime]) -> None:
+    """Reads the unsure sightings that a batch may ask again in one go, if they are few enough.
+
+    Args:
+        seen: when the sightings of the batch were last seen.
+    """
+    if len(seen) < 2:
+        return
+    start, end = min(seen) - A_WHILE, max(seen) + A_WHILE
+    most = min(MOST_ASKED * len(seen), MOST_LOOKED_UP)
     stored = unsure_between(
+        ground.tx, start, end, contract_id=ground.gallery.contract.id, most=most
+    )
+    if len(stored) < most:
+        ground.unsure = start, end, tuple(stored)
+
+
+def _stored_unsure(ground: Ground, start: datetime, end: datetime) -> Sequence[Unsure]:
+    if ground.unsure is not None and ground.unsure[0] <= start and end <= ground.unsure[1]:
+        return [one for one in ground.unsure[2] if start <= one.last_seen <= end]
+    return unsure_between(
         ground.tx, start, end, contract_id=ground.gallery.contract.id, most=MOST_ASKED
     )
+
+
+def _unsure(ground: Ground, start: datetime, end: datetime) -> list[Unsure]:
+    """The newest unsure sightings between two moments, those of this batch among them."""
+    stored = _stored_unsure(ground, start, end)
     found = [one for one in stored if one.sighting_id not in ground.fresh]
     for fresh in ground.fresh.values():
         seen = fresh.sighting

@@ -16,6 +16,7 @@ from sightgrid.store.visits import (
     seen_of,
     sightings_of_visits,
     stored_visits,
+    visits_around,
 )
 from sightgrid.trajectory.visits import GAP_SECS, Seen, visits_of_one
 
@@ -45,7 +46,9 @@ def extend_visits(
         first: the serial has just been minted, so it has no visits yet.
     """
     gap = timedelta(seconds=gap_secs)
-    near = [] if first else stored_visits(tx, family, first_seen - gap, last_seen + gap)
+    last, near = (
+        (0, []) if first else visits_around(tx, serial, family, first_seen - gap, last_seen + gap)
+    )
     if near:
         first_seen = min(first_seen, *(visit.first_seen for visit in near))
         last_seen = max(last_seen, *(visit.last_seen for visit in near))
@@ -56,7 +59,7 @@ def extend_visits(
     if removed is not None:
         seen.pop(removed, None)
     anew = visits_of_one(serial, None, seen.values(), gap_secs=gap_secs, grid=grid) if seen else ()
-    replace_visits(tx, serial, near, list(anew), first=first)
+    replace_visits(tx, serial, near, list(anew), last=last)
 
 
 def reproject(

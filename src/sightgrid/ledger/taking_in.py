@@ -27,7 +27,7 @@ from sightgrid.ledger.arriving import ArrivedGap as ArrivedGap
 from sightgrid.ledger.arriving import One, Parcel, Ready, id_of, revision_of
 from sightgrid.ledger.arriving import Refused as Refused
 from sightgrid.ledger.arriving import TakenIn as TakenIn
-from sightgrid.ledger.asking_again import ask_again
+from sightgrid.ledger.asking_again import ask_again, look_up_unsure
 from sightgrid.ledger.batches import Batch, conflict, known_before, receipt_of, refuse, tell
 from sightgrid.ledger.deciding import Decider, LiveSettings, Verdict
 from sightgrid.ledger.joining import join_if_same
@@ -220,8 +220,10 @@ class Intake:
         add_contracts(tx, [self._contract])
         every = [one for _, arrived in parcels for one in arrived if not isinstance(one, Refused)]
         ids = list(dict.fromkeys(id_of(one) for one in every))
+        ground = Ground(tx, self._gallery, grid(tx), self.settings.visit_gap_secs, at)
+        look_up_unsure(ground, [one.sighting.last_seen for one in every if isinstance(one, Ready)])
         return Batch(
-            Ground(tx, self._gallery, grid(tx), self.settings.visit_gap_secs, at),
+            ground,
             each_alone,
             purposes_of(tx),
             received_of(tx, ids),

@@ -32,6 +32,8 @@ class IngestPool:
         self._settings = settings
         self._replacing = threading.Lock()
         self._pool = self._start()
+        # a process takes seconds to begin: better before the first box calls than while it waits
+        self._pool.submit(_is_there).result()
 
     def take_all_in(self, bodies: Sequence[Body]) -> Sequence[Served]:
         """As :meth:`Ingest.take_all_in`, in a worker.
@@ -66,6 +68,10 @@ class IngestPool:
 
 def _begin(settings: SiteSettings) -> None:
     _INGEST.append(Ingest(Site(settings)))
+
+
+def _is_there() -> bool:
+    return bool(_INGEST)
 
 
 def _take_all_in(bodies: Sequence[Body]) -> list[Served]:

@@ -37,6 +37,25 @@ _REACHING = (
 _LAST = sa.select(sa.func.max(VISIT.c.ordinal)).where(
     VISIT.c.site_id == _SITE, VISIT.c.serial == sa.bindparam("its_serial")
 )
+_HIGHEST = _LAST.with_only_columns(sa.func.max(VISIT.c.ordinal).label("highest")).subquery()
+_AROUND = sa.select(
+    _HIGHEST.c.highest,
+    VISIT.c.serial,
+    VISIT.c.ordinal,
+    VISIT.c.camera,
+    VISIT.c.first_seen,
+    VISIT.c.last_seen,
+).select_from(
+    _HIGHEST.outerjoin(
+        VISIT,
+        sa.and_(
+            VISIT.c.site_id == _SITE,
+            VISIT.c.serial.in_(sa.bindparam("family", expanding=True)),
+            VISIT.c.last_seen >= sa.bindparam("start"),
+            VISIT.c.first_seen <= sa.bindparam("finish"),
+        ),
+    )
+)
 _OF_THE_VISIT = sa.and_(
     VISIT_SIGHTING.c.site_id == _SITE,
     VISIT_SIGHTING.c.serial == sa.bindparam("its_serial"),
@@ -215,6 +234,20 @@ def stored_visits(
     return [StoredVisit(*row) for row in rows]
 
 
+def visits_around(
+    tx: Transaction, serial: int, family: Collection[int], start: datetime, end: datetime
+) -> tuple[int, list[StoredVisit]]:
+    """The highest ordinal among a serial's visits, 0 if it has none, and with it what
+    :func:`stored_visits` finds, in one question."""
+    asked = {"its_site": tx.site_id, "its_serial": serial, "family": list(family)}
+    connection = _reading(tx, {serial, *family})
+    rows = connection.execute(_AROUND, asked | {"start": start, "finish": end}).all()
+    # one row without a visit, where none reaches into the span
+    found = [StoredVisit(*row[1:]) for row in rows if row[1] is not None]
+    found.sort(key=lambda one: (one.first_seen, one.serial, one.ordinal))
+    return int(rows[0][0] or 0), found
+
+
 def _reading(tx: Transaction, family: Collection[int]) -> sa.Connection:
     """The connection, on which these serials' visits are all written."""
     waits = any(row["serial"] in family for row in tx.waiting(VISIT))
@@ -267,13 +300,13 @@ def replace_visits(
     old: Sequence[StoredVisit],
     new: Sequence[Visit],
     *,
-    first: bool = False,
+    last: int | None = None,
 ) -> None:
     """Puts ``new`` visits of ``serial`` in the place of some old ones. A new one keeps the key of
     the old one of its own serial and camera that it overlaps, so that visits can be referred to.
 
     Args:
-        first: the serial has just been minted, so it has no visits yet.
+        last: the highest ordinal of the serial's visits before, where it is known.
     """
     free = [visit for visit in old if visit.serial == serial]
     kept: list[tuple[StoredVisit | None, Visit]] = []
@@ -298,9 +331,8 @@ def replace_visits(
         connection.execute(_END_VISIT, its_rows)
     if not kept:
         return
-    last = (
-        None if first else connection.scalar(_LAST, {"its_site": tx.site_id, "its_serial": serial})
-    )
+    if last is None:
+        last = connection.scalar(_LAST, {"its_site": tx.site_id, "its_serial": serial})
     following = max([last or 0, *(one.ordinal for one in old if one.serial == serial)]) + 1
     rows, members = [], []
     for its_old, visit in kept:
