@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from tests.browser.conftest import Opener, ServedSite, fill, serving
 
 pytestmark = pytest.mark.browser
-PAGES = ("/sightings", "/identities", "/identities/1", "/history", "/analytics")
+PAGES = ("/sightings", "/identities", "/identities/1", "/history", "/search", "/analytics")
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ PAGES = (
     "identities",
     "identity",
     "history",
+    "photo_search",
     "analytics",
 )
 """Modules of :mod:`sightgrid.server.web.pages`; each registers its pages when it is imported."""

@@ -14,6 +14,15 @@
     tell({ ...target.dataset });
   });
 
+  // what is drawn as a button is pressed like one
+  addEventListener("keydown", (event) => {
+    const target = event.target;
+    if ((event.key === "Enter" || event.key === " ") && target instanceof SVGElement && target.matches("[data-act]")) {
+      event.preventDefault();
+      tell({ ...target.dataset });
+    }
+  });
+
   // sightings: one is chosen; the arrow keys go on from there
   let asked = 0;
   const choose = (card, { soon = false } = {}) => {
