@@ -64,7 +64,7 @@ def run_box(local: Configuration) -> int:
     """Runs a box until Ctrl-C or SIGTERM, anew whenever the server has changed what it watches."""
     interrupt_on_termination()
     try:
-        while _watch(local):
+        while watch_until_changed(local):
             note("the server has changed this box's part of the configuration: starting anew")
     except KeyboardInterrupt:
         if sys.stderr.isatty():
@@ -72,7 +72,15 @@ def run_box(local: Configuration) -> int:
     return 130
 
 
-def _watch(local: Configuration) -> bool:
+def has_cameras(local: Configuration) -> bool:
+    """Whether there is anything to watch, by the server's part or by the file."""
+    from sightgrid.edge.enrolment import load
+
+    configuration = _with_the_servers_part(local, load(local.box.data_folder))
+    return any(camera.enabled for camera in configuration.cameras)
+
+
+def watch_until_changed(local: Configuration) -> bool:
     """Runs a box; ``True`` once there is a new configuration."""
     from sightgrid.domain.errors import MissingExtra, SettingsError
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sightgrid.cli.edge import local_configuration, run_box
+from sightgrid.cli.edge import has_cameras, local_configuration, watch_until_changed
 from sightgrid.cli.output import interrupt_on_termination, note
 from sightgrid.cli.sites import on_site, opened_site
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECS = 60.0
 _STOP_SECS = 20.0
+_ASK_SECS = 3.0
 BOX_NAME = "local"
 
 
@@ -57,10 +58,11 @@ def command(config_file: Path, data_folder: Path | None, listen: str) -> int:
             from sightgrid.edge.enrolment import enrol
 
             enrol(url, code, configuration.box.data_folder, ca_file=ca_file)
-        if any(camera.enabled for camera in configuration.cameras):
-            return run_box(configuration)
-        note("no cameras yet: add one with 'sightgrid camera add NAME URL', then start again")
-        return server.wait()
+        while server.poll() is None:
+            _await_cameras(server, configuration)
+            if server.poll() is None:
+                watch_until_changed(configuration)
+        return server.returncode
     except KeyboardInterrupt:
         return 130
     finally:
@@ -115,6 +117,39 @@ def _await(server: subprocess.Popen[bytes], url: str, ca_file: Path | None) -> N
             pass
         time.sleep(0.2)
     raise SightgridError(f"the server did not answer within {_PATIENCE_SECS:.0f} s")
+
+
+def _await_cameras(server: subprocess.Popen[bytes], configuration: Configuration) -> None:
+    """Waits until there is a camera to watch, in the file or added in the browser."""
+    if has_cameras(configuration):
+        return
+    note("no cameras yet: add one in the browser, or with 'sightgrid camera add NAME URL'")
+    while server.poll() is None and not has_cameras(configuration):
+        time.sleep(_ASK_SECS)
+        _ask_for_cameras(configuration.box.data_folder)
+
+
+def _ask_for_cameras(folder: Path) -> None:
+    """Keeps what the server says of this machine's box now; what is no answer is left out."""
+    import httpx
+
+    from sightgrid.domain.errors import SettingsError
+    from sightgrid.edge.enrolment import load, renewed, save, trust
+
+    kept = load(folder)
+    if kept is None:
+        return
+    access = kept.access
+    headers = {
+        "Authorization": f"Bearer {access.token}",
+    }
+    try:
+        with httpx.Client(verify=trust(access.ca_file), timeout=10.0) as client:
+            answer = client.get(f"{access.url}/api/v1/boxes/self", headers=headers)
+        if answer.status_code == 200:
+            save(renewed(kept, answer.content), folder)
+    except (httpx.HTTPError, SettingsError, OSError):
+        return
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

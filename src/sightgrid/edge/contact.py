@@ -18,6 +18,8 @@ from sightgrid.edge.spool import Spool
 from sightgrid.edge.statusfile import read_statuses
 
 _EVERY_SECS = 60.0
+# a camera's change of state is told sooner
+_LOOK_SECS = 5.0
 _SELF = "/api/v1/boxes/self"
 
 
@@ -31,13 +33,26 @@ class Contact:
         self._spool = spool
         self._clock = clock
         self._due = 0.0
+        self._look_at = 0.0
+        self._told: list[tuple[str, str]] = []
 
     def is_due(self) -> bool:
-        return time.monotonic() >= self._due
+        now = time.monotonic()
+        if now >= self._due:
+            return True
+        if now < self._look_at:
+            return False
+        self._look_at = now + _LOOK_SECS
+        return self._states() != self._told
+
+    def _states(self) -> list[tuple[str, str]]:
+        statuses = read_statuses(self._folder)
+        return sorted((name, f"{one.state} {one.trouble}") for name, one in statuses.items())
 
     async def make(self, client: httpx.AsyncClient, headers: dict[str, str]) -> None:
         """Asks and tells, once. An answer that is none changes nothing: it is asked again."""
         self._due = time.monotonic() + _EVERY_SECS
+        self._told = self._states()
         known = {**headers, "If-None-Match": f'"{self._enrolment.version}"'}
         answer = await client.get(_SELF, headers=known)
         if answer.status_code == 200:
@@ -88,6 +103,7 @@ class Contact:
                 name: {
                     "state": one.state.value,
                     "trouble": None if one.trouble is None else one.trouble.value,
+                    "reason": one.reason,
                     "fps": round(one.fps, 1),
                 }
                 for name, one in read_statuses(self._folder).items()
