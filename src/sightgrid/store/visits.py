@@ -122,28 +122,19 @@ def save_visits(tx: Transaction, visits: Iterable[Visit]) -> None:
 
 
 def visits_between(tx: Transaction, since: datetime, until: datetime) -> list[Visit]:
-    """Every visit that touches a span of time, in order, under its root serial; without the
-    sightings it is made of (``sighting_ids`` is empty)."""
-    merged, names = roots(tx), people_of(tx)
+    """Every visit that touches a span of time, in any order, under its root serial: for counting.
+    It is not told whose they are (``person``), nor what they are made of (``sighting_ids``)."""
+    merged = roots(tx)
     rows = tx.connection.execute(
-        sa.select(VISIT)
-        .where(
+        sa.select(VISIT.c.serial, VISIT.c.camera, VISIT.c.first_seen, VISIT.c.last_seen).where(
             VISIT.c.site_id == tx.site_id,
             VISIT.c.first_seen < until,
             VISIT.c.last_seen >= since,
         )
-        .order_by(VISIT.c.first_seen, VISIT.c.last_seen, VISIT.c.camera)
     )
     return [
-        Visit(
-            serial=merged.get(row.serial, row.serial),
-            person=names.get(merged.get(row.serial, row.serial)),
-            camera=row.camera,
-            first_seen=row.first_seen,
-            last_seen=row.last_seen,
-            sighting_ids=(),
-        )
-        for row in rows
+        Visit(merged.get(serial, serial), None, camera, first, last, ())
+        for serial, camera, first, last in rows
     ]
 
 

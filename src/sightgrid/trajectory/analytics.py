@@ -13,6 +13,8 @@ import numpy as np
 from sightgrid.domain.presence import Visit
 from sightgrid.trajectory.suppression import LEAST, Counts, suppress
 
+_AN_HOUR = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Footfall:
@@ -57,12 +59,20 @@ def footfall(visits: Iterable[Visit], *, zone: tzinfo, least: int = LEAST) -> Fo
     """
     seen: dict[tuple[datetime, str], set[int]] = defaultdict(set)
     everybody: set[int] = set()
+    began: dict[datetime, datetime] = {}
     for visit in visits:
         everybody.add(visit.serial)
-        hour = _hour_of(visit.first_seen, zone)
+        # zones lie whole quarters of an hour apart, so one look at the clock does for a quarter
+        first = visit.first_seen
+        quarter = first.replace(minute=first.minute // 15 * 15, second=0, microsecond=0)
+        hour = began.get(quarter) or began.setdefault(quarter, _hour_of(quarter, zone))
+        seen[hour, visit.camera].add(visit.serial)
+        if visit.last_seen - hour < _AN_HOUR:
+            continue
+        hour = _hour_of(hour + _AN_HOUR, zone)
         while hour <= visit.last_seen:
             seen[hour, visit.camera].add(visit.serial)
-            hour = _hour_of(hour + timedelta(hours=1), zone)
+            hour = _hour_of(hour + _AN_HOUR, zone)
     hours = sorted({hour for hour, _ in seen})
     cameras = sorted({camera for _, camera in seen})
     counts = np.array(

@@ -72,7 +72,22 @@ def show_footfall(
     caller: Analyst, site: ThisSite, since: TimeText = None, until: TimeText = None
 ) -> FootfallAnswer:
     """How many different people were on each camera in each hour."""
+    return _footfall(site, *_visits(site, caller, since, until))
+
+
+def show_overview(
+    caller: Analyst, site: ThisSite, since: TimeText = None, until: TimeText = None
+) -> tuple[FootfallAnswer, DwellAnswer, FlowsAnswer]:
+    """All three of the same visits, which are read once: what the page shows."""
     visits, begin, end = _visits(site, caller, since, until)
+    return (
+        _footfall(site, visits, begin, end),
+        _dwell(visits, begin, end),
+        _flows(visits, begin, end),
+    )
+
+
+def _footfall(site: Site, visits: Sequence[Visit], begin: Moment, end: Moment) -> FootfallAnswer:
     found = footfall(visits, zone=site.configuration.site.zone)
     return FootfallAnswer(
         hours=[hour.isoformat() for hour in found.hours],
@@ -89,7 +104,10 @@ def show_dwell(
     caller: Analyst, site: ThisSite, since: TimeText = None, until: TimeText = None
 ) -> DwellAnswer:
     """How long people stayed on each camera."""
-    visits, begin, end = _visits(site, caller, since, until)
+    return _dwell(*_visits(site, caller, since, until))
+
+
+def _dwell(visits: Sequence[Visit], begin: Moment, end: Moment) -> DwellAnswer:
     return DwellAnswer(
         items=[
             DwellRow(
@@ -111,7 +129,10 @@ def show_flows(
     caller: Analyst, site: ThisSite, since: TimeText = None, until: TimeText = None
 ) -> FlowsAnswer:
     """Where people went next, from camera to camera."""
-    visits, begin, end = _visits(site, caller, since, until)
+    return _flows(*_visits(site, caller, since, until))
+
+
+def _flows(visits: Sequence[Visit], begin: Moment, end: Moment) -> FlowsAnswer:
     found = flows(visits)
     return FlowsAnswer(
         cameras=list(found.cameras),

@@ -196,7 +196,7 @@ def _gantt(
                 "left": round(100 * index / (_TICKS - 1), 2),
                 "side": "first" if index == 0 else "last" if index == _TICKS - 1 else "",
                 "text": visitor.clock(moment)
-                if whole < 86400
+                if visitor.day(first) == visitor.day(last)
                 else f"{visitor.day(moment)} {visitor.clock(moment)[:5]}",
             }
         )

@@ -14,9 +14,7 @@ from sightgrid.server.api.analytics import (
     DwellAnswer,
     FlowsAnswer,
     FootfallAnswer,
-    show_dwell,
-    show_flows,
-    show_footfall,
+    show_overview,
 )
 from sightgrid.server.web import parts
 from sightgrid.server.web.analytics_view import field_of_hours, ribbons
@@ -35,9 +33,7 @@ async def analytics(visitor: Visitor, first: str = "", last: str = "", days: int
     """The page; ``first`` and ``last`` are local days, else the last ``days``."""
     begin, end = _days(visitor, first, last, days)
     since, until = _moment(visitor, begin), _moment(visitor, end + timedelta(days=1))
-    footfall = await visitor.ask(show_footfall, since=since, until=until)
-    dwell = await visitor.ask(show_dwell, since=since, until=until)
-    flows = await visitor.ask(show_flows, since=since, until=until)
+    footfall, dwell, flows = await visitor.ask(show_overview, since=since, until=until)
     with parts.head(
         "Analytics",
         f"Counts under {LEAST} are not shown, and neither is what would give them away.",

@@ -120,14 +120,15 @@ class _View:
             }
         )
         await self._load()
-        if chosen:
-            await self._panel.show(chosen)
-        elif self._shown.rows:
+        first = chosen or next(iter(self._shown.rows), "")
+        if first:
+            # the list needn't wait for the reasons
+            ui.timer(0.05, lambda: self._panel.show(first), once=True)
+        if self._shown.rows and not chosen:
             ui.run_javascript(
                 "setTimeout(() => document.querySelector('.sighting')?.setAttribute("
                 "'aria-current', 'true'), 50)"
             )
-            await self._panel.show(next(iter(self._shown.rows)))
 
     def _filters(self, cameras: list[str]) -> None:
         wanted = self._shown.wanted
