@@ -126,10 +126,10 @@ def _await_cameras(server: subprocess.Popen[bytes], configuration: Configuration
     note("no cameras yet: add one in the browser, or with 'sightgrid camera add NAME URL'")
     while server.poll() is None and not has_cameras(configuration):
         time.sleep(_ASK_SECS)
-        _ask_for_cameras(configuration.box.data_folder)
+        ask_for_cameras(configuration.box.data_folder)
 
 
-def _ask_for_cameras(folder: Path) -> None:
+def ask_for_cameras(folder: Path) -> None:
     """Keeps what the server says of this machine's box now; what is no answer is left out."""
     import httpx
 
