@@ -53,8 +53,8 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def enrolled(folder: Path, url: str, token: str = "t") -> Configuration:
-    access = ServerAccess(url, token, "i")
+def enrolled(folder: Path, url: str, *, known: bool = True) -> Configuration:
+    access = ServerAccess(url, "t" if known else "wrong", "i")
     save(Enrolment(access, "b", KEY, {}, "1"), folder)
     local = Configuration.default(folder / "sightgrid.yml")
     return replace(local, box=replace(local.box, data_folder=folder))
@@ -73,6 +73,6 @@ def test_a_camera_added_in_the_browser_is_noticed(tmp_path: Path, url: str) -> N
 @pytest.mark.parametrize("away", [True, False], ids=["no server", "refused"])
 def test_what_is_no_answer_changes_nothing(tmp_path: Path, url: str, away: bool) -> None:
     where = "http://127.0.0.1:1" if away else url
-    local = enrolled(tmp_path, where, token="t" if away else "wrong")
+    local = enrolled(tmp_path, where, known=away)
     ask_for_cameras(tmp_path)
     assert not has_cameras(local)
