@@ -117,8 +117,8 @@ def evidence(tx: Transaction, session_id: str, person_id: str) -> bytes | None:
 def delete_registers(
     tx: Transaction, before: datetime, *, held: Collection[str] = (), dry_run: bool = False
 ) -> tuple[int, int]:
-    """Takes out the registers of sessions that ended before a moment, with their disputes; returns
-    how many, and how many stay because somebody of ``held`` is in them. A run of the retention
+    """Takes out the registers of sessions that ended before a moment, with their disputes and the
+    sessions themselves; returns how many, and how many stay because somebody of ``held`` is in them. A run of the retention
     class ``registers``."""
     old = tx.connection.scalars(
         sa.select(REGISTER_VERSION.c.session_id).where(
@@ -143,6 +143,8 @@ def delete_registers(
                 REGISTER_MARK,
                 DISPUTE,
                 REGISTER_VERSION,
+                # and with it the signs that were given in it, and letters about it
+                ATTENDANCE_SESSION,
             ):
                 tx.connection.execute(
                     sa.delete(table).where(
