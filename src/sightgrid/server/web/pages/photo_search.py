@@ -73,8 +73,14 @@ class _View:
                         max_file_size=MOST_PHOTO_BYTES,
                     )
                     .props('accept="image/jpeg,image/png,image/webp,image/bmp" flat bordered')
-                    .props('label="Drop a picture here, or press +"')
+                    .props('label="Drop a picture here"')
                     .classes("drop")
+                )
+                # the uploader's own button has no name that could be read aloud
+                parts.button(
+                    "Choose a picture",
+                    lambda: self._upload.run_method("pickFiles"),
+                    icon="add_photo_alternate",
                 )
                 self._picture = parts.box("search-picture")
                 self._go = parts.button("Search", self._search, kind="primary", icon="image_search")
