@@ -118,8 +118,8 @@ def delete_registers(
     tx: Transaction, before: datetime, *, held: Collection[str] = (), dry_run: bool = False
 ) -> tuple[int, int]:
     """Takes out the registers of sessions that ended before a moment, with their disputes and the
-    sessions themselves; returns how many, and how many stay because somebody of ``held`` is in them. A run of the retention
-    class ``registers``."""
+    sessions themselves; returns how many, and how many stay because somebody of ``held`` is in
+    them. A run of the retention class ``registers``."""
     old = tx.connection.scalars(
         sa.select(REGISTER_VERSION.c.session_id).where(
             REGISTER_VERSION.c.site_id == tx.site_id,
