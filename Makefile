@@ -32,7 +32,7 @@ demo: $(VENV)/made
 	$(BIN)/sightgrid demo
 
 test: $(VENV)/made
-	$(BIN)/python -m pytest --quiet
+	$(BIN)/python -m pytest --quiet -n auto --dist worksteal
 
 databases: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -m databases

@@ -69,7 +69,7 @@ def test_an_interrupt_before_anything_was_read_leaves_nothing(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(10)
 
-    monkeypatch.setattr("sightgrid.offline.tracking.enrol_folder", interrupted)
+    monkeypatch.setattr("sightgrid.offline.knowing.enrol_folder", interrupted)
     called = call(
         *("track", scene.short, "--people", scene.people, "--out", tmp_path / "new" / "out")
     )
