@@ -35,7 +35,7 @@ test: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -n auto --dist worksteal
 
 databases: $(VENV)/made
-	$(BIN)/python -m pytest --quiet -m databases
+	$(BIN)/python -m pytest --quiet -n auto --dist worksteal -m databases
 
 reliability: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -m reliability

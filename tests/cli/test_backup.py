@@ -35,6 +35,7 @@ def test_there_and_back(site: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_the_key_nothing_is_restored(site: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["user", "list"]) == 0
     assert run(["backup", "--out", "a.backup"]) == 0
     (site / "site.key").unlink()
     for file in site.glob("sightgrid.db*"):
@@ -45,8 +46,15 @@ def test_without_the_key_nothing_is_restored(site: Path, capfd: pytest.CaptureFi
 
 
 def test_nothing_to_upgrade(site: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["backup", "--out", "a.backup"]) == 0
+    assert run(["user", "list"]) == 0
     assert run(["database", "upgrade", "--json=done.json"]) == 0
     assert json.loads((site / "done.json").read_text())["backup"] is None
     assert "this version already" in capfd.readouterr().err
     assert list(site.glob("before-upgrade*")) == []
+
+
+def test_a_folder_without_a_site_gets_none(site: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for command in (["identity", "list"], ["people", "list"], ["backup", "--out", "a.backup"]):
+        assert run(command) == 1
+        assert "holds no site" in capfd.readouterr().err
+    assert list(site.iterdir()) == []

@@ -95,7 +95,7 @@ def test_a_person_who_types_nothing_is_shown_the_commands() -> None:
         (["--nonsense"], "'--nonsense'"),
         (["doctor", "--nonsense"], "'--nonsense'"),
         (["identity", "show", "three", "--run", "."], "'three'"),
-        (["identity", "list"], "'--run'"),
+        (["identity", "show"], "'SERIAL'"),
         (["models", "show"], "NAME"),
     ],
 )

@@ -24,6 +24,8 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
         text=True,
         # out of this terminal's reach, so that only the test interrupts it
         start_new_session=True,
+        # who started the tests in the background has made them deaf to Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -155,6 +155,9 @@ def test_nothing_is_older_than_its_class_however_many_weeks_go_by(
     live.enrol([enrol("Annabella", 0)])
     with served.snapshot() as tx:
         ((anna, _),) = names_of(tx).items()
+        if tx.connection.dialect.name != "sqlite":
+            # a run there takes seconds, as each table is looked through
+            step *= 4
     steps = timedelta(weeks=weeks) // step
     serials, most = 0, {kind: timedelta() for kind in RetentionClass}
     for number in range(1, steps + 1):

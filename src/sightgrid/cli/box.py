@@ -24,7 +24,7 @@ def add(name: str, config_file: Path, data_folder: Path | None, json_file: str |
     from sightgrid.domain.frames import format_time
     from sightgrid.server.boxes import code_for
 
-    with opened_site(config_file, data_folder) as site:
+    with opened_site(config_file, data_folder, make=True) as site:
         code, expires_at = code_for(site, name, actor="cli")
     if json_file is not None:
         write_json({"name": name, "code": code, "expires_at": format_time(expires_at)}, json_file)
@@ -41,7 +41,7 @@ def list_boxes(config_file: Path, data_folder: Path | None, json_file: str | Non
     from sightgrid.domain.frames import format_time
     from sightgrid.store.boxes import boxes
 
-    with opened_site(config_file, data_folder) as site, site.store.snapshot() as tx:
+    with opened_site(config_file, data_folder, make=True) as site, site.store.snapshot() as tx:
         found = boxes(tx)
     items = [
         {
@@ -78,6 +78,6 @@ def revoke(box_id: str, config_file: Path, data_folder: Path | None) -> None:
     """Make a box's token void: what it sends from now on is refused."""
     from sightgrid.server.boxes import revoke as revoke_box
 
-    with opened_site(config_file, data_folder) as site:
+    with opened_site(config_file, data_folder, make=True) as site:
         name = revoke_box(site, box_id, actor="cli")
     note(f"box '{name}' is revoked")

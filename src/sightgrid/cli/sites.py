@@ -52,10 +52,24 @@ def site_settings(config_file: Path, data_folder: Path | None) -> SiteSettings:
 
 
 @contextmanager
-def opened_site(config_file: Path, data_folder: Path | None) -> Iterator[Site]:
-    """The site for as long as the block lasts."""
+def opened_site(
+    config_file: Path, data_folder: Path | None, *, make: bool = False
+) -> Iterator[Site]:
+    """The site for as long as the block lasts. ``make``: a folder without one gets a new one.
+
+    Raises:
+        NotFound: there is no site, and none is to be made.
+    """
+    from sightgrid.domain.errors import NotFound
     from sightgrid.server.site import Site
 
+    folder = config_file.absolute().parent
+    if not make and not config_file.exists() and not (folder / "sightgrid.db").exists():
+        raise NotFound(
+            f"{folder} holds no site: neither {config_file.name} nor sightgrid.db is there",
+            hint="go to the site's folder or name its file with --config; "
+            "sightgrid up makes a new site",
+        )
     site = Site(site_settings(config_file, data_folder))
     try:
         yield site

@@ -76,7 +76,7 @@ def _code(configuration: Configuration, config_file: Path, data_folder: Path | N
     from sightgrid.store.boxes import boxes
 
     kept = load(configuration.box.data_folder)
-    with opened_site(config_file, data_folder) as site:
+    with opened_site(config_file, data_folder, make=True) as site:
         with site.store.snapshot() as tx:
             known = {box.box_id for box in boxes(tx) if box.revoked_at is None}
         if kept is not None and kept.box_id in known:

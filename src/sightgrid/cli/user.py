@@ -39,7 +39,7 @@ def add(
     from sightgrid.domain.accounts import Role
     from sightgrid.server.accounts import add_account
 
-    with opened_site(config_file, data_folder) as site:
+    with opened_site(config_file, data_folder, make=True) as site:
         account = add_account(site, login, Role(role), cameras or None, actor="cli")
         code, _ = site.door.setup_code(account.account_id)
     _tell_code(login, code)
@@ -52,7 +52,7 @@ def list_accounts(config_file: Path, data_folder: Path | None, json_file: str | 
     """List every account."""
     from sightgrid.store.accounts import accounts
 
-    with opened_site(config_file, data_folder) as site, site.store.snapshot() as tx:
+    with opened_site(config_file, data_folder, make=True) as site, site.store.snapshot() as tx:
         found = accounts(tx)
     items = [
         {
@@ -100,7 +100,7 @@ def roles(login: str | None, role: str | None, config_file: Path, data_folder: P
         return
     if role is None:
         raise click.UsageError("give the new role with --role")
-    with opened_site(config_file, data_folder) as site:
+    with opened_site(config_file, data_folder, make=True) as site:
         with site.store.snapshot() as tx:
             known = account_named(tx, login)
         change_account(site, known.account_id, actor="cli", role=Role(role))
@@ -115,7 +115,7 @@ def reset(login: str, config_file: Path, data_folder: Path | None) -> None:
     from sightgrid.server.accounts import reset_account
     from sightgrid.store.accounts import account_named
 
-    with opened_site(config_file, data_folder) as site:
+    with opened_site(config_file, data_folder, make=True) as site:
         with site.store.snapshot() as tx:
             known = account_named(tx, login)
         code = reset_account(site, known.account_id, actor="cli")
@@ -131,7 +131,7 @@ def setup_link(login: str | None, config_file: Path, data_folder: Path | None) -
     from sightgrid.server.accounts import note_setup_link
     from sightgrid.store.accounts import account_named, any_account
 
-    with opened_site(config_file, data_folder) as site:
+    with opened_site(config_file, data_folder, make=True) as site:
         account_id = None
         with site.store.snapshot() as tx:
             if login is not None:
