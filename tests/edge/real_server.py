@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -32,6 +33,9 @@ ORPHANS = {
 }
 
 
+KEPT = ("crops", "strangers", "sightings", "visits")
+
+
 @dataclass
 class RealServer:
     """A server with its site in ``folder``; ``database`` is a URL, else a file of its own, and
@@ -45,7 +49,8 @@ class RealServer:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        lines = ["site: {name: Test}"]
+        # sightings made by hand are of a day long ago
+        lines = ["site: {name: Test}", "retention: " + json.dumps(dict.fromkeys(KEPT, "3650d"))]
         lines += [f"database: {self.database}"] if self.database else []
         (self.folder / "s.yml").write_text("\n".join([*lines, self.more]) + "\n")
 
