@@ -44,7 +44,7 @@ footage: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -m footage
 
 browser: $(VENV)/made
-	$(BIN)/python -m pytest --quiet -m browser
+	$(BIN)/python -m pytest --quiet -n auto --dist loadfile -m browser
 
 screenshots: $(VENV)/made
 	$(BIN)/python -m tools.screenshots docs/images/web

@@ -68,7 +68,9 @@ def page(
                     )
                     return None
                 try:
-                    await build(visitor, **given)
+                    answer = await build(visitor, **given)
+                    if isinstance(answer, Response):
+                        return answer
                 except SightgridError as error:
                     if isinstance(error, NotSignedIn):
                         return await _to_the_door(site, request)

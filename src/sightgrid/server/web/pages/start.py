@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nicegui import ui
+from fastapi.responses import RedirectResponse
 
 from sightgrid.server.web.frame import first_place
 from sightgrid.server.web.paging import page
@@ -10,6 +10,6 @@ from sightgrid.server.web.visiting import Visitor
 
 
 @page("/", title="Start", permission=None)
-async def start(visitor: Visitor) -> None:
+async def start(visitor: Visitor) -> RedirectResponse:
     """Leads on."""
-    ui.navigate.to(first_place(visitor))
+    return RedirectResponse(first_place(visitor), 303)
