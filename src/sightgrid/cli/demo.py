@@ -30,8 +30,14 @@ _DEFAULT_OUT = "sightgrid-demo"
     help=f"Folder for the results; default {_DEFAULT_OUT}, replaced at each run.",
 )
 @click.option("--force", is_flag=True, help="Replace the run that lies in --out.")
+@click.option(
+    "--serve", "pages", is_flag=True, help="Then show it in the browser, from a site beside --out."
+)
+@click.option(
+    "--listen", default="127.0.0.1:8420", show_default=True, metavar="ADDR", help="For --serve."
+)
 @json_option
-def command(out: Path | None, force: bool, json_file: str | None) -> int:
+def command(out: Path | None, force: bool, pages: bool, listen: str, json_file: str | None) -> int:
     """Try the whole chain on a sample camera grid and see it beside the truth."""
     from sightgrid.offline.demonstration import demonstrate
     from sightgrid.offline.tracking import Step
@@ -51,7 +57,25 @@ def command(out: Path | None, force: bool, json_file: str | None) -> int:
         write_json(_document(done), json_file)
     if json_file != "-":
         _print(done, target, time.perf_counter() - began)
-    return 130 if done.outcome.interrupted else 0
+    if done.outcome.interrupted:
+        return 130
+    if pages:
+        _serve(target.with_name(f"{target.name}-site"), listen)
+    return 0
+
+
+def _serve(folder: Path, listen: str) -> None:
+    """A site of its own with the sample grid, until Ctrl-C."""
+    from sightgrid.cli.sites import DEFAULT_CONFIGURATION, site_settings
+    from sightgrid.server.listening import Listen
+    from sightgrid.server.running import Serving, serve
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / DEFAULT_CONFIGURATION
+    if not path.exists():
+        path.write_text("site: {name: Demo}\n", "utf-8")
+    settings = site_settings(path, None)
+    serve(Serving(settings, Listen.parse(listen), None, demo=True), say=note)
 
 
 def _print(done: Demonstration, out: Path, secs: float) -> None:

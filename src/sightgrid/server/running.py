@@ -13,7 +13,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from sightgrid.domain.errors import SettingsError
+from sightgrid.domain.errors import InvalidValue, SettingsError
 from sightgrid.server.app import create_app
 from sightgrid.server.certificates import TlsFiles
 from sightgrid.server.listening import Listen
@@ -30,12 +30,13 @@ _STOP_SECS = 10
 @dataclass(frozen=True, slots=True)
 class Serving:
     """How a server is to run. ``ingest_workers`` are processes beside this one that take sightings
-    in; none is enough for a few boxes."""
+    in; none is enough for a few boxes. ``demo``: a site without cameras gets the sample grid."""
 
     site: SiteSettings
     listen: Listen
     tls: TlsFiles | None
     ingest_workers: int = 0
+    demo: bool = False
 
 
 def serve(serving: Serving, *, say: Callable[[str], None]) -> None:
@@ -65,6 +66,8 @@ def serve(serving: Serving, *, say: Callable[[str], None]) -> None:
         app = create_app(site, pool=pool)
         warm_up(site)
         mount_pages(app)
+        if serving.demo:
+            _play_demo(app, say)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -92,6 +95,14 @@ def serve(serving: Serving, *, say: Callable[[str], None]) -> None:
         if pool is not None:
             pool.close()
         site.close()
+
+
+def _play_demo(app: FastAPI, say: Callable[[str], None]) -> None:
+    try:
+        app.state.demo.begin(actor="demo")
+    except InvalidValue:
+        return  # it was played into this site at an earlier start
+    say("the pages fill within a minute")
 
 
 class _Server(uvicorn.Server):
