@@ -35,7 +35,7 @@ test: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -n auto --dist worksteal
 
 databases: $(VENV)/made
-	$(BIN)/python -m pytest --quiet -n auto --dist worksteal -m databases
+	$(BIN)/python -m pytest --quiet -n auto --dist worksteal -m "databases and not streams"
 
 reliability: $(VENV)/made
 	$(BIN)/python -m pytest --quiet -m reliability
@@ -50,7 +50,7 @@ screenshots: $(VENV)/made
 	$(BIN)/python -m tools.screenshots docs/images/web
 
 streams: $(VENV)/made
-	$(BIN)/python -m pytest --quiet -m streams
+	$(BIN)/python -m pytest --quiet -m "streams and not reliability"
 
 speed: $(VENV)/made
 	$(BIN)/python -m benchmarks.speed

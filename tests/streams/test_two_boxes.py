@@ -30,7 +30,8 @@ from sightgrid.store.identities import identities
 from sightgrid.store.keys import SiteKeys
 from sightgrid.store.visits import visits_of
 
-pytestmark = pytest.mark.streams
+# decoding must keep up with six cameras beside a server, which a busy machine does not
+pytestmark = [pytest.mark.streams, pytest.mark.reliability]
 
 # one person on "again" and "brother", another on "book" and "learn": each seen by both boxes
 BOXES = {"north": ("again", "book", "milk"), "south": ("brother", "learn", "eat")}
@@ -63,7 +64,8 @@ class BoxProcess:
         """All its cameras were live and are over, and everything it saw is at the server."""
         statuses = read_statuses(self.folder / "box")
         live = {name for name, one in statuses.items() if one.state is CameraState.LIVE}
-        self.seen_live |= live
+        # a short clip that comes all at once may be live for no longer than a moment
+        self.seen_live |= {name for name, one in statuses.items() if one.frames}
         if live or self.seen_live != set(BOXES[self.name]):
             return False
         enrolment = load(self.folder / "box")
