@@ -68,7 +68,7 @@ check: $(VENV)/made
 	$(BIN)/lint-imports
 
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make requirements" uv pip compile --quiet --universal \
-  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
+  --python-version 3.11 --generate-hashes
 EXTRAS := $(addprefix --extra ,openvino mtcnn hog dlib edge server postgresql mysql)
 requirements:
 	$(COMPILE) pyproject.toml -o requirements/run.txt

@@ -59,7 +59,7 @@ async def set_password(request: Request) -> None:
         parts.text("Set a password", tag="h1", classes="t-title")
         trouble = trouble_line()
         with parts.box("form", tag="form") as form:
-            code = parts.text_input("Set-up code", placeholder="XXXXX-XXXXX-XXXXX-XXXXX")
+            code = parts.text_input("Set-up code", placeholder="ABCDE-FGHJK-LMNPQ-RSTUV")
             code.props("autocomplete=one-time-code")
             password = parts.text_input(
                 "New password", password=True, note="12 characters or more; a few words will do."

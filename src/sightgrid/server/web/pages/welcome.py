@@ -41,7 +41,7 @@ async def welcome(request: Request) -> Response | None:
         )
         trouble = trouble_line()
         with parts.box("form", tag="form") as form:
-            code = parts.text_input("Set-up code", placeholder="XXXXX-XXXXX-XXXXX-XXXXX")
+            code = parts.text_input("Set-up code", placeholder="ABCDE-FGHJK-LMNPQ-RSTUV")
             code.props("autocomplete=one-time-code autofocus")
             login = parts.text_input("Your login").props("autocomplete=username")
             password = parts.text_input(
