@@ -49,14 +49,14 @@ def test_nothing_is_left_of_what_is_forgotten(spool: Spool, tmp_path: Path) -> N
 
 def test_while_somebody_reads_it_is_not_said_to_be_gone(spool: Spool, tmp_path: Path) -> None:
     reader = open_spool(tmp_path / "spool.db")
-    reader._connection.execute("PRAGMA busy_timeout = 50")
-    spool._connection.execute("PRAGMA busy_timeout = 50")
-    reader._connection.execute("BEGIN")
-    reader._connection.execute("SELECT count(*) FROM record").fetchone()
+    reader._rows.execute("PRAGMA busy_timeout = 50")
+    spool._rows.execute("PRAGMA busy_timeout = 50")
+    reader._rows.execute("BEGIN")
+    reader._rows.execute("SELECT count(*) FROM record").fetchone()
     told = Told([sighting_id(3)])
     told.contact(spool, tmp_path)
     assert told.forgotten == []
-    reader._connection.execute("COMMIT")
+    reader._rows.execute("COMMIT")
     reader.close()
     told.contact(spool, tmp_path)
     assert told.forgotten == [sighting_id(3)]

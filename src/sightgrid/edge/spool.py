@@ -13,18 +13,13 @@ delivered like any other.
 from __future__ import annotations
 
 import hashlib
-import random
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-from sightgrid.domain.errors import SpoolFailed
 from sightgrid.edge.clock import BoxClock
 from sightgrid.edge.spool_file import (
     IN_FLIGHT,
@@ -39,6 +34,7 @@ from sightgrid.edge.spool_file import (
     open_file,
     take_apart,
 )
+from sightgrid.edge.spool_rows import ANALYTICS, GAP, OF_A_LOSS, RANK, SpoolRows
 from sightgrid.edge.spooled import (
     Entry,
     Loss,
@@ -48,29 +44,15 @@ from sightgrid.edge.spooled import (
     SpoolStatus,
     Waiting,
 )
-from sightgrid.wire.content import format_moment
 from sightgrid.wire.receipts import Receipt, Status
 from sightgrid.wire.records import CAMERA, Gap, GapReason, Priority, Record, encode, parse_line
 
 GIB = 1024**3
-MOST_QUARANTINED_BYTES = 500 * 1024**2
 # a box keeps this much of its disk free for everything else, or a twentieth of a small disk
 _MOST_RESERVE_BYTES = 64 * 1024**2
 # what a record costs beside its line: its row, its share of the indexes, half a page of slack
 _ROW_BYTES = 6 * 1024
-_GAP, _ATTENDANCE, _ANALYTICS = 0, 1, 2
-_RANK = {Priority.ATTENDANCE: _ATTENDANCE, Priority.ANALYTICS: _ANALYTICS}
-_PRIORITY = {rank: priority for priority, rank in _RANK.items()}
-_LONGEST_WAIT_SECS = 300.0
-# a flipped bit may have made another type of a value
-_AS_WRITTEN = (
-    "seq, CAST(sighting_id AS TEXT), CAST(revision AS INTEGER), CAST(attempts AS INTEGER), "
-    "CAST(sha256 AS BLOB), CAST(size AS INTEGER)"
-)
-_OF_A_LOSS = (
-    "CAST(camera AS TEXT), CAST(priority AS INTEGER), "
-    "CAST(first_seen AS TEXT), CAST(last_seen AS TEXT)"
-)
+_PRIORITY = {rank: priority for priority, rank in RANK.items()}
 
 
 class Spool:
@@ -99,7 +81,6 @@ class Spool:
         self.box_id = box_id
         self.limit_bytes = limit_bytes
         self._clock = clock
-        self._failed: SpoolFailed | None = None
         with meaning(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = SpoolLock(path)
@@ -110,7 +91,7 @@ class Spool:
             )
         try:
             lost = self._mend()
-            self._connection = connect(path)
+            self._rows = SpoolRows(path, connect(path))
             if lost:
                 self.note_lost(lost)
         except BaseException:
@@ -118,7 +99,7 @@ class Spool:
             raise
 
     def close(self) -> None:
-        self._connection.close()
+        self._rows.close()
         self._lock.close()
 
     def append(self, entries: Iterable[Entry]) -> int:
@@ -131,7 +112,7 @@ class Spool:
             SpoolFailed: the disk can't be relied on.
         """
         refused = 0
-        with self._transaction():
+        with self._rows.transaction():
             losses = Losses()
             for entry in entries:
                 if not self._append(entry, losses):
@@ -141,7 +122,7 @@ class Spool:
 
     def note_lost(self, losses: Iterable[Loss]) -> None:
         """Counts in gap records what never reached the spool."""
-        with self._transaction():
+        with self._rows.transaction():
             counted = Losses()
             for loss in losses:
                 counted.add(loss)
@@ -149,17 +130,17 @@ class Spool:
 
     def recover_leases(self) -> None:
         """What a former uploader had on its way waits again; called by the only uploader."""
-        with self._transaction():
-            self._execute("UPDATE record SET state = ? WHERE state = ?", PENDING, IN_FLIGHT)
+        with self._rows.transaction():
+            self._rows.execute("UPDATE record SET state = ? WHERE state = ?", PENDING, IN_FLIGHT)
             # a mark that no code of ours ever writes is a flipped bit
-            self._execute("UPDATE record SET state = ? WHERE state NOT IN (0, 2)", PENDING)
-            self._execute("UPDATE record SET not_before = 0 WHERE not_before > 0")
-            self._drop_superseded()
+            self._rows.execute("UPDATE record SET state = ? WHERE state NOT IN (0, 2)", PENDING)
+            self._rows.execute("UPDATE record SET not_before = 0 WHERE not_before > 0")
+            self._rows.drop_superseded()
 
     def newest(self) -> int:
         """The highest number given so far; what comes later is live, what was before backlog."""
-        with self._reading():
-            return self._highest()
+        with self._rows.reading():
+            return self._rows.highest()
 
     def lease(self, *, most_records: int, most_bytes: int, live_after: int = 0) -> list[Waiting]:
         """Takes records to be sent: first those numbered above ``live_after``, then the backlog,
@@ -168,21 +149,23 @@ class Spool:
         Every line is checked against its SHA-256; a damaged one goes to quarantine, is counted in
         a gap, and the others go on.
         """
-        with self._transaction():
-            rows = list(self._candidates(most_records, most_bytes, live_after))
-            self._set_state([row.seq for row in rows], IN_FLIGHT)
+        with self._rows.transaction():
+            rows = list(self._rows.candidates(most_records, most_bytes, live_after))
+            self._rows.set_state([row.seq for row in rows], IN_FLIGHT)
         taken: list[Waiting] = []
         damaged: list[int] = []
-        with self._reading():
+        with self._rows.reading():
             for row in rows:
-                found = self._execute("SELECT line FROM payload WHERE seq = ?", row.seq).fetchone()
+                found = self._rows.execute(
+                    "SELECT line FROM payload WHERE seq = ?", row.seq
+                ).fetchone()
                 line = b"" if found is None else bytes(found[0])
                 if hashlib.sha256(line).hexdigest() == row.sha256:
                     taken.append(_as_its_line_says(row, line))
                 else:
                     damaged.append(row.seq)
         if damaged:
-            with self._transaction():
+            with self._rows.transaction():
                 self._condemn(damaged)
         return taken
 
@@ -207,51 +190,53 @@ class Spool:
                 refused.append((one.seq, receipt.code or "rejected"))
             else:
                 later.append(one)
-        with self._transaction():
-            self._delete(freed)
-            self._add("acknowledged", len(freed))
+        with self._rows.transaction():
+            self._rows.delete(freed)
+            self._rows.add("acknowledged", len(freed))
             for seq, reason in refused:
-                self._quarantine(seq, reason)
-            self._bound_quarantine()
-            self._defer(later)
-            self._set_state(again, PENDING)
-            self._drop_superseded(again)
+                self._rows.quarantine(seq, reason)
+            self._rows.bound_quarantine()
+            self._rows.defer(later)
+            self._rows.set_state(again, PENDING)
+            self._rows.drop_superseded(again)
         return Settled(len(freed), len(refused), len(again) + len(later))
 
     def release(self, batch: Sequence[Waiting]) -> None:
         """Nothing is known of a batch: all of it waits again."""
         seqs = [one.seq for one in batch]
-        with self._transaction():
-            self._set_state(seqs, PENDING)
-            self._drop_superseded(seqs)
+        with self._rows.transaction():
+            self._rows.set_state(seqs, PENDING)
+            self._rows.drop_superseded(seqs)
 
     def defer(self, batch: Sequence[Waiting]) -> None:
         """These are tried again later, each time after a longer while."""
-        with self._transaction():
-            self._defer(batch)
+        with self._rows.transaction():
+            self._rows.defer(batch)
 
     def quarantine(self, one: Waiting, reason: str) -> None:
         """Sets a record aside for good."""
-        with self._transaction():
-            self._quarantine(one.seq, reason)
-            self._bound_quarantine()
+        with self._rows.transaction():
+            self._rows.quarantine(one.seq, reason)
+            self._rows.bound_quarantine()
 
     def forget(self, sighting_ids: Iterable[str]) -> bool:
         """Drops every record of some sightings, sent or not, set aside or not: whoever they show
         was erased. Whether the journal could be emptied too, in which they would be readable until
         it is written over; if not, call it again."""
-        with self._transaction():
+        with self._rows.transaction():
             for sighting_id in sighting_ids:
-                rows = self._execute("SELECT seq FROM record WHERE sighting_id = ?", sighting_id)
-                self._delete([seq for (seq,) in rows.fetchall()])
-        with self._reading():
-            busy = self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                rows = self._rows.execute(
+                    "SELECT seq FROM record WHERE sighting_id = ?", sighting_id
+                )
+                self._rows.delete([seq for (seq,) in rows.fetchall()])
+        with self._rows.reading():
+            busy = self._rows.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
 
     def quarantined(self, *, most: int = 1000) -> list[Quarantined]:
         """The records set aside, oldest first."""
-        with self._reading():
-            rows = self._execute(
+        with self._rows.reading():
+            rows = self._rows.execute(
                 "SELECT seq, CAST(sighting_id AS TEXT), CAST(revision AS INTEGER), "
                 "CAST(camera AS TEXT), CAST(reason AS TEXT), CAST(size AS INTEGER) FROM record "
                 "WHERE state = ? ORDER BY seq LIMIT ?",
@@ -261,9 +246,9 @@ class Spool:
         return [Quarantined(*row) for row in rows]
 
     def status(self) -> SpoolStatus:
-        with self._reading():
-            counts = dict(self._execute("SELECT state, count(*) FROM record GROUP BY state"))
-            oldest = self._execute(
+        with self._rows.reading():
+            counts = dict(self._rows.execute("SELECT state, count(*) FROM record GROUP BY state"))
+            oldest = self._rows.execute(
                 "SELECT CAST(written_at AS REAL) FROM record WHERE state != ? ORDER BY seq LIMIT 1",
                 QUARANTINED,
             ).fetchone()
@@ -271,9 +256,9 @@ class Spool:
                 pending=counts.get(PENDING, 0),
                 in_flight=counts.get(IN_FLIGHT, 0),
                 quarantined=counts.get(QUARANTINED, 0),
-                acknowledged=self._tally("acknowledged"),
-                dropped=self._tally("dropped"),
-                used_bytes=self._used_bytes(),
+                acknowledged=self._rows.tally("acknowledged"),
+                dropped=self._rows.tally("dropped"),
+                used_bytes=self._rows.used_bytes(),
                 limit_bytes=self.limit_bytes,
                 oldest_secs=0.0
                 if oldest is None
@@ -285,12 +270,11 @@ class Spool:
 
         Called when nothing else is to do: a quarter of the file, 32 MiB at least, stays for reuse.
         """
-        with self._reading():
-            free, pages = self._pragma("freelist_count"), self._pragma("page_count")
+        with self._rows.reading():
+            free, pages = self._rows.pragma("freelist_count"), self._rows.pragma("page_count")
             if free < max(4096, pages // 4):
                 return False
-            # execute() would take one step of it, a page
-            self._connection.executescript(f"PRAGMA incremental_vacuum({int(most_pages)})")
+            self._rows.give_back(most_pages)
             return True
 
     # -- how it is done: all of this runs inside a transaction
@@ -318,7 +302,7 @@ class Spool:
 
     def _append(self, entry: Entry, losses: Losses) -> bool:
         record = entry.record
-        known = self._execute(
+        known = self._rows.execute(
             "SELECT seq, CAST(revision AS INTEGER), CAST(size AS INTEGER), state FROM record "
             "WHERE sighting_id = ?",
             record.sighting_id,
@@ -334,30 +318,13 @@ class Spool:
                 Loss(record.camera, entry.priority, reason, record.first_seen, record.last_seen)
             )
             return False
-        self._delete([seq for seq, _ in older])
-        self._insert(record, seq, line, _RANK[entry.priority])
+        self._rows.delete([seq for seq, _ in older])
+        self._rows.insert(record, seq, line, RANK[entry.priority])
         return True
 
     def _numbered(self, record: Record) -> tuple[bytes, int]:
-        seq = self._highest() + 1
+        seq = self._rows.highest() + 1
         return encode(replace(record, box_id=self.box_id, seq=seq)), seq
-
-    def _insert(self, record: Record, seq: int, line: bytes, rank: int) -> None:
-        self._execute(
-            "INSERT INTO record (seq, sighting_id, revision, camera, priority, size, sha256, "
-            "first_seen, last_seen, written_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            seq,
-            record.sighting_id,
-            record.revision,
-            record.camera,
-            rank,
-            len(line),
-            hashlib.sha256(line).digest(),
-            format_moment(record.first_seen),
-            format_moment(record.last_seen),
-            record.clock.read_at.timestamp(),
-        )
-        self._execute("INSERT INTO payload (seq, line) VALUES (?, ?)", seq, line)
 
     def _make_room(self, need: int, sighting_id: str, losses: Losses) -> GapReason | None:
         """Drops what has least claim until ``need`` bytes fit; the reason if that can't be.
@@ -365,13 +332,13 @@ class Spool:
         Older revisions of the sighting that is to come are no victims: it replaces them.
         """
         while (reason := self._shortage(need)) is not None:
-            victim = self._oldest(QUARANTINED, _GAP, sighting_id) or self._oldest(
-                PENDING, _ANALYTICS, sighting_id
+            victim = self._rows.oldest(QUARANTINED, GAP, sighting_id) or self._rows.oldest(
+                PENDING, ANALYTICS, sighting_id
             )
             if victim is None:
                 return reason
             seq, camera, rank, first, last, state = victim
-            self._delete([seq])
+            self._rows.delete([seq])
             now = self._clock.now()
             losses.add(
                 Loss(
@@ -384,22 +351,10 @@ class Spool:
             )
         return None
 
-    def _oldest(self, state: int, rank: int, other_than: str) -> tuple[Any, ...] | None:
-        """The first record of a state whose rank is ``rank`` or lower in claim."""
-        row: tuple[Any, ...] | None = self._execute(
-            f"SELECT seq, {_OF_A_LOSS}, state FROM record "  # noqa: S608
-            "WHERE state = ? AND priority >= ? AND sighting_id != ? ORDER BY priority DESC, seq "
-            "LIMIT 1",
-            state,
-            rank,
-            other_than,
-        ).fetchone()
-        return row
-
     def _shortage(self, need: int) -> GapReason | None:
-        if self._used_bytes() + need > self.limit_bytes:
+        if self._rows.used_bytes() + need > self.limit_bytes:
             return GapReason.SPOOL_FULL
-        grows = self._pragma("freelist_count") * PAGE_BYTES < need
+        grows = self._rows.pragma("freelist_count") * PAGE_BYTES < need
         if grows and free_bytes(self.path.parent) < need + self._reserve_bytes:
             return GapReason.DISK_FULL
         return None
@@ -410,12 +365,12 @@ class Spool:
             # a damaged name must not make the gap itself undeliverable
             camera = name if CAMERA.fullmatch(name) else "unknown"
             gap_id, revision, total = str(uuid4()), 1, dropped
-            waiting = self._execute(
+            waiting = self._rows.execute(
                 "SELECT record.seq, sighting_id, revision, dropped, first_seen, last_seen "
                 "FROM gap JOIN record USING (seq) WHERE gap.camera = ? AND gap.priority = ? "
                 "AND gap.reason = ? AND state = ?",
                 camera,
-                _RANK[priority],
+                RANK[priority],
                 reason.value,
                 PENDING,
             ).fetchone()
@@ -424,7 +379,7 @@ class Spool:
                 revision, total = before + 1, already + dropped
                 first = min(first, datetime.fromisoformat(first_known))
                 last = max(last, datetime.fromisoformat(last_known))
-                self._delete([seq])
+                self._rows.delete([seq])
             record = Record(
                 box_id=self.box_id,
                 boot_id=self._clock.boot_id,
@@ -439,163 +394,32 @@ class Spool:
                 body=Gap(reason, priority, total),
             )
             line, seq = self._numbered(record)
-            self._insert(record, seq, line, _GAP)
-            self._execute(
+            self._rows.insert(record, seq, line, GAP)
+            self._rows.execute(
                 "INSERT INTO gap VALUES (?, ?, ?, ?, ?)",
                 seq,
                 camera,
-                _RANK[priority],
+                RANK[priority],
                 reason.value,
                 total,
             )
-            self._add("dropped", dropped)
-
-    def _candidates(self, most_records: int, most_bytes: int, live_after: int) -> Iterator[Waiting]:
-        records = size = 0
-        now = time.monotonic()
-        for span in ("seq > ?", "seq <= ?"):
-            for rank in (_GAP, _ATTENDANCE, _ANALYTICS):
-                rows = self._execute(
-                    f"SELECT {_AS_WRITTEN} FROM record "  # noqa: S608
-                    f"WHERE state = ? AND priority = ? AND {span} AND not_before <= ? "
-                    "ORDER BY seq LIMIT ?",
-                    PENDING,
-                    rank,
-                    live_after,
-                    now,
-                    most_records - records,
-                )
-                for seq, sighting_id, revision, attempts, sha256, length in rows:
-                    if records and size + length + 1 > most_bytes:
-                        return
-                    records, size = records + 1, size + length + 1
-                    yield Waiting(seq, sighting_id, revision, attempts, sha256.hex(), b"")
+            self._rows.add("dropped", dropped)
 
     def _condemn(self, seqs: Sequence[int]) -> None:
         """Records that are not what was written: kept to be looked at, counted as lost."""
         losses = Losses()
         now = self._clock.now()
         for seq in seqs:
-            row = self._execute(
-                f"SELECT {_OF_A_LOSS} FROM record WHERE seq = ?",  # noqa: S608
+            row = self._rows.execute(
+                f"SELECT {OF_A_LOSS} FROM record WHERE seq = ?",  # noqa: S608
                 seq,
             ).fetchone()
-            self._quarantine(seq, "damaged")
+            self._rows.quarantine(seq, "damaged")
             if row is not None and row[1] in _PRIORITY:
                 first, last = _moment(row[2], now), _moment(row[3], now)
                 losses.add(Loss(row[0], _PRIORITY[row[1]], GapReason.DAMAGED, first, last))
-        self._bound_quarantine()
+        self._rows.bound_quarantine()
         self._write_gaps(losses)
-
-    def _quarantine(self, seq: int, reason: str) -> None:
-        self._execute(
-            "UPDATE record SET state = ?, reason = ? WHERE seq = ?", QUARANTINED, reason[:200], seq
-        )
-
-    def _bound_quarantine(self) -> None:
-        """The oldest go when there are too many; they could not have been delivered anyway."""
-        rows = self._execute(
-            "SELECT seq, CAST(size AS INTEGER) FROM record WHERE state = ? ORDER BY seq DESC",
-            QUARANTINED,
-        ).fetchall()
-        total = 0
-        for seq, size in rows:
-            total += size
-            if total > MOST_QUARANTINED_BYTES:
-                self._delete([seq])
-
-    def _defer(self, batch: Sequence[Waiting]) -> None:
-        for one in batch:
-            wait = min(_LONGEST_WAIT_SECS, 2.0 ** min(one.attempts, 10))
-            # nothing secret: it spreads the load
-            until = time.monotonic() + random.uniform(wait / 2, wait)  # noqa: S311
-            self._execute(
-                "UPDATE record SET state = ?, attempts = attempts + 1, not_before = ? "
-                "WHERE seq = ?",
-                PENDING,
-                until,
-                one.seq,
-            )
-
-    def _drop_superseded(self, seqs: Sequence[int] | None = None) -> None:
-        """Revisions that wait beside a newer one that waits too; ``seqs`` wait again just now."""
-        names = (
-            "SELECT DISTINCT sighting_id FROM record WHERE seq = ?"
-            if seqs is not None
-            else "SELECT sighting_id FROM record WHERE state = ? GROUP BY sighting_id "
-            "HAVING count(*) > 1"
-        )
-        for value in (PENDING,) if seqs is None else seqs:
-            for (sighting_id,) in self._execute(names, value).fetchall():
-                gone = self._execute(
-                    "SELECT seq FROM record WHERE sighting_id = ? AND state = ? AND revision < "
-                    "(SELECT max(revision) FROM record WHERE sighting_id = ? AND state = ?)",
-                    sighting_id,
-                    PENDING,
-                    sighting_id,
-                    PENDING,
-                ).fetchall()
-                self._delete([seq for (seq,) in gone])
-
-    def _delete(self, seqs: Iterable[int]) -> None:
-        for seq in seqs:
-            for table in ("record", "payload", "gap"):
-                self._execute(f"DELETE FROM {table} WHERE seq = ?", seq)  # noqa: S608
-
-    def _set_state(self, seqs: Iterable[int], state: int) -> None:
-        for seq in seqs:
-            self._execute("UPDATE record SET state = ? WHERE seq = ?", state, seq)
-
-    def _highest(self) -> int:
-        row = self._execute("SELECT seq FROM sqlite_sequence WHERE name = 'record'").fetchone()
-        return max(0 if row is None else int(row[0]), self._tally("seq_floor"))
-
-    def _tally(self, name: str) -> int:
-        row = self._execute("SELECT value FROM tally WHERE name = ?", name).fetchone()
-        return 0 if row is None else int(row[0])
-
-    def _add(self, name: str, count: int) -> None:
-        if count:
-            self._execute(
-                "INSERT INTO tally VALUES (?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-                name,
-                count,
-            )
-
-    def _used_bytes(self) -> int:
-        return (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE_BYTES
-
-    def _pragma(self, name: str) -> int:
-        return int(self._execute(f"PRAGMA {name}").fetchone()[0])
-
-    def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-        return self._connection.execute(statement, values)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._reading():
-            self._execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._execute("COMMIT")
-            except BaseException:
-                # SQLite may have undone it by itself, as it does when the disk is full
-                if self._connection.in_transaction:
-                    self._execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        if self._failed is not None:
-            raise SpoolFailed(str(self._failed), hint=self._failed.hint)
-        try:
-            with meaning(self.path):
-                yield
-        except SpoolFailed as error:
-            # what the disk holds now is known only after the file has been opened anew
-            self._failed = error
-            raise
 
 
 def _as_its_line_says(row: Waiting, line: bytes) -> Waiting:
