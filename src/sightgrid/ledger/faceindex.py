@@ -12,8 +12,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
 from sightgrid.domain.faces import EmbeddingContract
 from sightgrid.domain.geometry import Floats
 from sightgrid.recognition.gallery import Gallery, build_index
@@ -123,7 +121,7 @@ class FaceIndex:
             person_id, alias = links.get(serial, (None, None))
             if alias is not None or (person_id is not None and person_id not in there):
                 continue
-            seen = _unit(prototype)
+            seen = prototype.direction()
             if seen is not None:
                 self._gallery.put(2 * serial, seen)
             if person_id is not None:
@@ -137,13 +135,3 @@ class FaceIndex:
         self._gallery.remove(2 * serial)
         self._gallery.remove(2 * serial + 1)
         self._people.pop(serial, None)
-
-
-def _unit(prototype: Prototype) -> Floats | None:
-    if prototype.total is None:
-        return None
-    length = float(np.linalg.norm(prototype.total))
-    if length < 1e-9:
-        return None
-    unit: Floats = (prototype.total / length).astype(np.float32)
-    return unit

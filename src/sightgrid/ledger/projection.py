@@ -10,8 +10,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from sightgrid.domain.faces import EmbeddingContract
 from sightgrid.domain.geometry import Floats
 from sightgrid.recognition.gallery import Gallery
@@ -203,7 +201,7 @@ class LiveGallery:
                     person_id,
                     None if person_id is None else names.get(person_id),
                     mean_of(enrolled) if enrolled else None,
-                    _unit(prototype),
+                    prototype.direction(),
                 )
             )
 
@@ -220,7 +218,7 @@ class LiveGallery:
         self._touched.append(changed.serial)
         self._watermark = changed.change_no
         self._forget(changed.serial)
-        seen = _unit(changed)
+        seen = changed.direction()
         if known is None:
             self._remember(Known(changed, None, None, None, seen))
         else:
@@ -261,13 +259,3 @@ class LiveGallery:
         ]
         for serial in gone:
             self._forget(serial)
-
-
-def _unit(prototype: Prototype) -> Floats | None:
-    if prototype.total is None:
-        return None
-    length = float(np.linalg.norm(prototype.total))
-    if length < 1e-9:
-        return None
-    unit: Floats = (prototype.total / length).astype(np.float32)
-    return unit

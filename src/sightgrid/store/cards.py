@@ -84,18 +84,7 @@ def identity_cards(
     if wanted.serials is not None and not wanted.serials:
         return []
     seen = _last_seen(tx, wanted.cameras)
-    asked = (
-        sa.select(
-            IDENTITY.c.serial,
-            IDENTITY.c.alias_of,
-            IDENTITY.c.person_id,
-            IDENTITY.c.hidden,
-            IDENTITY.c.label.is_not(None).label("labelled"),
-            seen.c.last_seen,
-        )
-        .select_from(IDENTITY.outerjoin(seen, seen.c.serial == IDENTITY.c.serial))
-        .where(IDENTITY.c.site_id == tx.site_id, *_conditions(wanted, seen))
-    )
+    asked = _identities(seen).where(IDENTITY.c.site_id == tx.site_id, *_conditions(wanted, seen))
     never = sa.case((seen.c.last_seen.is_(None), 1), else_=0)
     if wanted.order is CardOrder.SERIAL:
         asked = asked.order_by(IDENTITY.c.serial)
@@ -116,16 +105,7 @@ def card_of(
     Hidden ones too."""
     seen = _last_seen(tx, cameras)
     rows = tx.connection.execute(
-        sa.select(
-            IDENTITY.c.serial,
-            IDENTITY.c.alias_of,
-            IDENTITY.c.person_id,
-            IDENTITY.c.hidden,
-            IDENTITY.c.label.is_not(None).label("labelled"),
-            seen.c.last_seen,
-        )
-        .select_from(IDENTITY.outerjoin(seen, seen.c.serial == IDENTITY.c.serial))
-        .where(IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial == serial)
+        _identities(seen).where(IDENTITY.c.site_id == tx.site_id, IDENTITY.c.serial == serial)
     ).all()
     found = _filled(tx, rows, cameras)
     if not found or (cameras is not None and not found[0].cameras):
@@ -159,6 +139,18 @@ def _last_seen(tx: Transaction, cameras: frozenset[str] | None) -> sa.Subquery:
     if cameras is not None:
         asked = asked.where(VISIT.c.camera.in_(sorted(cameras)))
     return asked.group_by(VISIT.c.serial).subquery()
+
+
+def _identities(seen: sa.Subquery) -> sa.Select[Any]:
+    """What cards are made of; a row an identity, whether it was seen or not."""
+    return sa.select(
+        IDENTITY.c.serial,
+        IDENTITY.c.alias_of,
+        IDENTITY.c.person_id,
+        IDENTITY.c.hidden,
+        IDENTITY.c.label.is_not(None).label("labelled"),
+        seen.c.last_seen,
+    ).select_from(IDENTITY.outerjoin(seen, seen.c.serial == IDENTITY.c.serial))
 
 
 def _conditions(wanted: CardFilter, seen: sa.Subquery) -> list[sa.ColumnElement[bool]]:

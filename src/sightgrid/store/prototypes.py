@@ -90,6 +90,16 @@ class Prototype:
     last_seen: datetime | None = None
     change_no: int = 0
 
+    def direction(self) -> Floats | None:
+        """The unit vector of ``total``, float32 (D,), which others are compared with."""
+        if self.total is None:
+            return None
+        length = float(np.linalg.norm(self.total))
+        if length < 1e-9:
+            return None
+        unit: Floats = (self.total / length).astype(np.float32)
+        return unit
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
