@@ -180,6 +180,20 @@ def test_pages_have_no_serious_findings_and_nothing_is_cut_off(
     assert told == []
 
 
+def test_on_a_phone_the_list_is_free_until_a_sighting_is_chosen(
+    ledger_site: ServedSite, window: Opener
+) -> None:
+    one = window(ledger_site, width=390)
+    one.sign_in("owner")
+    page = one.open("/sightings")
+    side = page.locator(".ledger-side")
+    side.wait_for(state="hidden")
+    page.locator(".sighting").nth(1).click()
+    side.get_by_role("button", name="This is").wait_for()
+    side.get_by_role("button", name="Close").click()
+    side.wait_for(state="hidden")
+
+
 def test_who_is_bound_to_a_camera_sees_that_one_and_changes_nothing(
     ledger_site: ServedSite, window: Opener
 ) -> None:

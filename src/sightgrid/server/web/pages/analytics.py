@@ -90,7 +90,6 @@ def _choose_span(begin: date, end: date, *, bespoke: bool, days: int) -> None:
 
 
 def _numbers(footfall: FootfallAnswer, dwell: DwellAnswer, flows: FlowsAnswer) -> None:
-    few = f"under {LEAST}"
     busiest = max(
         (
             (count, hour, camera)
@@ -101,12 +100,14 @@ def _numbers(footfall: FootfallAnswer, dwell: DwellAnswer, flows: FlowsAnswer) -
         default=None,
     )
     with parts.box("stats"):
-        unique = few if footfall.unique is None else f"{footfall.unique:,}"
+        unique = "not shown" if footfall.unique is None else f"{footfall.unique:,}"
         parts.stat("different visitors", unique)
         visits = [row.visits for row in dwell.items]
         known = sum(each for each in visits if each is not None)
         more = "at least " if None in visits else ""
-        parts.stat("visits to a camera", f"{more}{known:,}" if known else few)
+        # what is hidden may be many small numbers
+        told = "not shown" if more and not known else f"{more}{known:,}"
+        parts.stat("visits to a camera", told)
         whole = "not shown" if flows.whole is None else f"{flows.whole:,}"
         parts.stat("ways between cameras", whole)
         if busiest is not None:

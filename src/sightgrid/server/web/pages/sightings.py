@@ -102,11 +102,22 @@ class _View:
         with parts.head("Sightings", "Every face that was followed, the newest first."):
             parts.icon_button("keyboard", "Keys", self._tell_keys)
         self._filters(cameras)
-        with parts.box("ledger-two"):
+        with parts.box("ledger-two") as both:
+            if chosen:
+                both.props("data-chosen")
             with parts.box("ledger-main"):
                 self._list = parts.box("hours")
                 self._more = parts.box("more")
             with parts.box("ledger-side", tag="aside").props('aria-label="The chosen sighting"'):
+                # on a narrow screen it lies over the list
+                with parts.box("sheet-close"):
+                    parts.icon_button(
+                        "close",
+                        "Close",
+                        lambda: ui.run_javascript(
+                            "delete document.querySelector('.ledger-two').dataset.chosen"
+                        ),
+                    )
                 self._panel = SightingPanel(visitor, changed=self._changed)
         on_deeds({"choose": self._choose, "older": self._older_deed})
         visitor.keys(

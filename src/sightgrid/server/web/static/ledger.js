@@ -28,6 +28,7 @@
   const choose = (card, { soon = false } = {}) => {
     document.querySelectorAll(".sighting[aria-current]").forEach((one) => one.removeAttribute("aria-current"));
     card.setAttribute("aria-current", "true");
+    card.closest(".ledger-two")?.setAttribute("data-chosen", "");
     card.focus({ preventScroll: true });
     card.scrollIntoView({ block: "nearest" });
     clearTimeout(asked);
